@@ -1,0 +1,99 @@
+//! Cache keys from protobuf bytes: canonicalise, put in order, hash. One iteration is one key of about 400 bytes.
+
+use std::hint::black_box;
+
+use _core::key::{KeyArtifact, KeyBuilder};
+use _core::parameter::ParameterType;
+use _core::value::Value;
+use _core::wire::{Reader, Writer};
+use criterion::{criterion_group, criterion_main, Criterion, Throughput};
+
+/// A google.protobuf.Struct such as a task's parameters are: a few scalars, a list, an object.
+fn parameters() -> Vec<u8> {
+    let mut writer = Writer::new();
+    let mut entry = |name: &str, value: &dyn Fn(&mut Writer)| {
+        writer.message(1, |entry| {
+            entry.string(1, name);
+            entry.message(2, |inner| value(inner));
+        });
+    };
+    entry("learning_rate", &|value| value.double_always(2, 0.05));
+    entry("epochs", &|value| value.double_always(2, 20.0));
+    entry("dataset", &|value| value.bytes_always(3, b"gs://bucket/datasets/2026-01-02/train.csv"));
+    entry("is_verbose", &|value| value.int_always(4, 1));
+    entry("columns", &|value| {
+        value.message(6, |list| {
+            for name in ["age", "income", "region", "target"] {
+                list.message(1, |item| item.bytes_always(3, name.as_bytes()));
+            }
+        });
+    });
+    entry("options", &|value| {
+        value.message(5, |object| {
+            for (name, number) in [("seed", 7.0), ("depth", 6.0), ("gamma", 0.5)] {
+                object.message(1, |entry| {
+                    entry.string(1, name);
+                    entry.message(2, |inner| inner.double_always(2, number));
+                });
+            }
+        });
+    });
+    writer.into_bytes()
+}
+
+fn fill(key: &mut KeyBuilder, parameters: &[u8]) {
+    let command = ["sh", "-c", "python3 -m train"];
+    key.container("python:3.11", &command, &["--executor_input", "{{$}}"]);
+    let artifact = KeyArtifact {
+        schema_title: "system.Dataset",
+        digest: "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        ..Default::default()
+    };
+    key.artifacts("data", false, &[artifact]);
+    let mut reader = Reader::new(parameters);
+    while let Ok(Some(field)) = reader.next_field() {
+        let Ok(mut entry) = field.message() else { continue };
+        let (mut name, mut value) = ("", &[][..]);
+        while let Ok(Some(part)) = entry.next_field() {
+            match part.number {
+                1 => name = part.str().unwrap_or(""),
+                _ => value = part.bytes().unwrap_or(&[]),
+            }
+        }
+        let _ = key.parameter_from_protobuf(name, Some(ParameterType::Struct), value);
+    }
+    key.output_artifact("model", "system.Model", false);
+    key.output_parameter("Output", ParameterType::NumberDouble);
+}
+
+fn keys(criterion: &mut Criterion) {
+    let parameters = parameters();
+    let mut key = KeyBuilder::new();
+    fill(&mut key, &parameters);
+    let preimage = key.preimage();
+    println!("a preimage has {} bytes, the parameters {}", preimage.len(), parameters.len());
+    let mut group = criterion.benchmark_group("keys");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("canonicalise and hash", |bencher| {
+        bencher.iter(|| {
+            key.clear();
+            fill(&mut key, black_box(&parameters));
+            black_box(key.digest())
+        });
+    });
+    group.bench_function("canonicalise only", |bencher| {
+        bencher.iter(|| {
+            key.clear();
+            fill(&mut key, black_box(&parameters));
+            black_box(key.is_complete())
+        });
+    });
+    group.bench_function("hash only", |bencher| bencher.iter(|| _core::key::digest(black_box(&preimage))));
+    group.bench_function("parse into a value", |bencher| {
+        bencher.iter(|| Value::from_protobuf_struct(black_box(&parameters)));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, keys);
+criterion_main!(benches);

@@ -1,0 +1,78 @@
+//! The spool file of an attempt's end.
+//!
+//! Invariant: the file is there whole or not at all, and once it is there it survives a power cut. Its blocks are
+//! allocated before the task starts, so that a task that fills the disk cannot hide its own end.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::launch::Exit;
+
+const RESERVED_BYTES: libc::off_t = 16 * 1024;
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// A place kept for one exit.json.
+pub struct Spool {
+    file: File,
+    temporary: PathBuf,
+    target: PathBuf,
+}
+
+impl Spool {
+    /// Reserves the place: a temporary file beside `target`.
+    pub fn reserve(target: &Path) -> io::Result<Self> {
+        let mut name: OsString = target.as_os_str().to_owned();
+        name.push(".tmp");
+        let temporary = PathBuf::from(name);
+        let file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary)?;
+        // SAFETY: plain call on an open descriptor. A file system without it loses the reserve, nothing else.
+        unsafe {
+            libc::fallocate(
+                file.as_raw_fd(),
+                libc::FALLOC_FL_KEEP_SIZE,
+                0,
+                RESERVED_BYTES,
+            );
+        }
+        Ok(Self {
+            file,
+            temporary,
+            target: target.to_owned(),
+        })
+    }
+
+    /// Makes the end durable. Tries again for ten minutes where the disk refuses; gives up at once where the folder
+    /// of the attempt has been deleted.
+    pub fn commit(&self, exit: &Exit) -> io::Result<()> {
+        let bytes = serde_json::to_vec(exit).map_err(io::Error::other)?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.try_commit(&bytes) {
+                Ok(()) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
+                Err(error) if Instant::now() >= deadline => return Err(error),
+                Err(_) => std::thread::sleep(Duration::from_millis(500)),
+            }
+        }
+    }
+
+    fn try_commit(&self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, 0)?;
+        self.file.sync_data()?;
+        fs::rename(&self.temporary, &self.target)?;
+        match self.target.parent() {
+            Some(folder) => File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The three functions of the core as bytes to bytes; what a binding in any language wraps.
+
+use crate::machine::Machine;
+use crate::messages::{Events, Message, PlanResult, Problem, RunRequest};
+
+/// RunRequest to PlanResult. What is wrong with the request is told inside.
+pub fn plan(request: &[u8]) -> Vec<u8> {
+    let result = match RunRequest::decode(request) {
+        Ok(request) => crate::plan::plan(&request),
+        Err(error) => PlanResult {
+            problems: vec![Problem { field: String::new(), message: format!("not a RunRequest: {error}") }],
+            ..PlanResult::default()
+        },
+    };
+    result.encode()
+}
+
+/// The machine of a run.
+///
+/// # Errors
+/// What is wrong with the request, in one text.
+pub fn machine(request: &[u8]) -> Result<Machine, String> {
+    let request = RunRequest::decode(request).map_err(|error| format!("not a RunRequest: {error}"))?;
+    crate::plan::machine(&request).map_err(|result| {
+        let problems = result.problems.iter();
+        problems.map(|problem| format!("{}: {}", problem.field, problem.message)).collect::<Vec<_>>().join("; ")
+    })
+}
+
+/// Events to Decisions.
+///
+/// # Errors
+/// The bytes are no Events.
+pub fn advance(machine: &mut Machine, events: &[u8]) -> Result<Vec<u8>, String> {
+    let events = Events::decode(events).map_err(|error| format!("not Events: {error}"))?;
+    Ok(machine.advance(events).encode())
+}
+
+/// Launch and RenderContext to Rendered. A placeholder that cannot be resolved is told inside.
+///
+/// # Errors
+/// The bytes are no such messages.
+pub fn render(launch: &[u8], context: &[u8]) -> Result<Vec<u8>, String> {
+    crate::render::render_bytes(launch, context).map_err(|error| format!("not a Launch and a RenderContext: {error}"))
+}

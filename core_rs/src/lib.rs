@@ -1,0 +1,25 @@
+//! The deterministic heart of Reprise: pipeline spec, task graph, cache key, plan. Bytes in, bytes out.
+//!
+//! Invariant: a pure function of its bytes. No clock, files, environment, randomness or hash-map order.
+
+pub mod api;
+pub mod canonical;
+pub mod cel;
+pub mod document;
+mod etag;
+pub mod json;
+pub mod key;
+mod key_compare;
+pub mod machine;
+pub mod message;
+pub mod messages;
+pub mod parameter;
+pub mod placeholder;
+pub mod plan;
+#[cfg(feature = "python")]
+mod python;
+pub mod render;
+pub mod spec;
+mod structure;
+pub mod value;
+pub mod wire;

@@ -1,0 +1,194 @@
+//! The state machine of one run: which task may start, with what, and what has become of it.
+//!
+//! Invariant: the same request and the same events in the same order give the same decisions and the same task ids,
+//! however the events are spread over calls. Work for one event is proportional to what the event changes.
+
+mod emit;
+mod end;
+mod evaluate;
+mod expand;
+mod keys;
+mod leaf;
+mod node;
+mod prior;
+mod rerun;
+mod resolve;
+mod slot;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use crate::messages::{
+    Decision, Decisions, Events, Failure, FailurePolicy, LeafEnded, Problem, Reason, RunEnded, RunSettings, State, What,
+};
+use crate::spec::Spec;
+
+pub use prior::Prior;
+pub use node::{Doubt, Node, Phase, Scope, Tally};
+pub use slot::{artifacts, ArtifactSlot, Artifacts, NodeId, ParameterSlot, Slot, Slots, ROOT};
+
+/// How many tasks a run may have, iterations of loops included.
+pub const MAX_NODES: usize = 4_000_000;
+
+/// Whether leaves are really run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Leaves end by events.
+    Run,
+    /// A leaf that would run ends at once, in an unknown way.
+    Plan,
+}
+
+/// One thing to do next.
+#[derive(Debug, Clone, Copy)]
+enum Work {
+    /// Everything a task waited for has happened.
+    Evaluate(NodeId),
+    /// All children of a DAG have ended.
+    Close(NodeId),
+}
+
+/// The state machine of one run.
+#[derive(Debug)]
+pub struct Machine {
+    pub(crate) spec: Arc<Spec>,
+    pub(crate) settings: RunSettings,
+    pub(crate) mode: Mode,
+    pub(crate) nodes: Vec<Node>,
+    queue: VecDeque<Work>,
+    decisions: Vec<Decision>,
+    ended: Option<RunEnded>,
+    is_begun: bool,
+    is_cancelled: bool,
+    has_failed: bool,
+    any_cancelled: bool,
+    keys: crate::key::KeyBuilder,
+    prior: Prior,
+    /// Found while planning.
+    pub(crate) problems: Vec<Problem>,
+    /// Paths of tasks whose lost outputs will be read.
+    pub(crate) lost_reads: BTreeSet<String>,
+}
+
+impl Machine {
+    /// The machine of a run that has not begun; the root's inputs are the run's parameters.
+    pub fn new(spec: Arc<Spec>, settings: RunSettings, inputs: Slots, prior: Prior, mode: Mode) -> Self {
+        let mut machine = Machine {
+            spec,
+            settings,
+            mode,
+            nodes: Vec::new(),
+            queue: VecDeque::new(),
+            decisions: Vec::new(),
+            ended: None,
+            is_begun: false,
+            is_cancelled: false,
+            has_failed: false,
+            any_cancelled: false,
+            keys: crate::key::KeyBuilder::new(),
+            prior,
+            problems: Vec::new(),
+            lost_reads: BTreeSet::new(),
+        };
+        machine.make_root(inputs);
+        machine
+    }
+
+    /// Takes in what has happened and says what follows. The first call starts the run.
+    pub fn advance(&mut self, events: Events) -> Decisions {
+        if !self.is_begun {
+            self.begin();
+        }
+        for ended in events.ended {
+            self.leaf_ended(ended);
+            self.settle();
+        }
+        if events.cancel && !self.is_cancelled {
+            self.cancel();
+            self.settle();
+        }
+        Decisions { decisions: std::mem::take(&mut self.decisions), run_ended: self.ended.take() }
+    }
+
+    /// Makes all tasks that are known now, and starts those that wait for nothing.
+    pub(crate) fn begin(&mut self) {
+        self.is_begun = true;
+        self.expand_dag(ROOT);
+        self.start_dag(ROOT, None);
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        while let Some(work) = self.queue.pop_front() {
+            match work {
+                Work::Evaluate(id) if self.node(id).phase == Phase::Waiting => self.evaluate(id),
+                Work::Evaluate(_) => {}
+                Work::Close(id) if self.node(id).phase == Phase::Started => self.close(id),
+                Work::Close(_) => {}
+            }
+        }
+    }
+
+    /// The task of that id. Ids come from the machine itself, or have been checked.
+    pub(crate) fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id as usize]
+    }
+
+    pub(crate) fn node_mut(&mut self, id: NodeId) -> &mut Node {
+        &mut self.nodes[id as usize]
+    }
+
+    pub(crate) fn scope_mut(&mut self, id: NodeId) -> &mut Scope {
+        self.node_mut(id).scope.get_or_insert_with(Box::default)
+    }
+
+    fn leaf_ended(&mut self, event: LeafEnded) {
+        let Some(id) = u32::try_from(event.task_id).ok().filter(|id| (*id as usize) < self.nodes.len()) else {
+            return;
+        };
+        if self.node(id).phase != Phase::Launched || id == ROOT {
+            return;
+        }
+        let outputs = event.outputs.unwrap_or_default();
+        match event.state {
+            State::Succeeded | State::Skipped => {
+                self.take_outputs(id, &outputs, id);
+                self.node_mut(id).details_mut().source = event.source;
+                self.end(id, event.state);
+            }
+            State::Failed => {
+                let message = "the task failed".to_owned();
+                self.node_mut(id).details_mut().error = Some(event.error.unwrap_or(Failure { code: 9, message }));
+                // What it left before it failed may be read by tasks that run after any end.
+                self.take_outputs(id, &outputs, id);
+                self.end(id, State::Failed);
+            }
+            State::Cancelled => self.end(id, State::Cancelled),
+            State::NotTriggered => {
+                self.node_mut(id).reason = Reason::FailFast;
+                self.end(id, State::NotTriggered);
+            }
+            _ => {}
+        }
+    }
+
+    fn cancel(&mut self) {
+        self.is_cancelled = true;
+        for id in 1..self.nodes.len() as NodeId {
+            let node = self.node(id);
+            if node.phase == Phase::Waiting && self.node(node.parent).phase == Phase::Started {
+                self.end_unstarted(id, State::Cancelled, Reason::CancelledByRequest, ROOT);
+            }
+        }
+    }
+
+    fn is_fail_fast(&self) -> bool {
+        self.mode == Mode::Run && self.has_failed && self.settings.failure_policy == FailurePolicy::FailFast
+    }
+
+    fn decide(&mut self, id: NodeId, what: What) {
+        if self.mode == Mode::Run {
+            self.decisions.push(Decision { task_id: i64::from(id), what: Some(what) });
+        }
+    }
+}

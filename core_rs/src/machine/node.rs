@@ -1,0 +1,177 @@
+//! One task of a run, as the machine keeps it.
+
+use std::sync::Arc;
+
+use super::slot::{ArtifactSlot, NodeId, ParameterSlot, Slots};
+use crate::messages::{Failure, Kind, Reason, Source, State, TaskRecord, Values, Verdict};
+
+/// How far a task has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Something it waits for has not happened.
+    Waiting,
+    /// A DAG whose children may run.
+    Started,
+    /// A leaf that the server runs.
+    Launched,
+    /// Final. In a plan, with `State::Unspecified`: it will end at run time, nobody knows how.
+    Ended,
+}
+
+/// Why nothing sure can be said of a task before others have run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Doubt {
+    /// `ConditionUnknown` or `UpstreamChanged`.
+    pub reason: Reason,
+    /// The task that has to run first.
+    pub cause: NodeId,
+}
+
+/// One task.
+#[derive(Debug)]
+pub struct Node {
+    /// The task that holds it; the root holds itself.
+    pub parent: NodeId,
+    /// Its index among the parent's tasks, or iterations.
+    pub index: u32,
+    /// Its component.
+    pub component: u32,
+    /// One more than the last task that was created below it together with it.
+    pub subtree_end: NodeId,
+    /// How many events it still waits for: the ends of its upstream, and the start of its parent.
+    pub waiting: u32,
+    /// A container, a DAG, ...
+    pub kind: Kind,
+    /// How far it has come.
+    pub phase: Phase,
+    /// How it ended.
+    pub state: State,
+    /// What the rerun makes of it.
+    pub verdict: Verdict,
+    /// Why.
+    pub reason: Reason,
+    /// The task that caused the verdict.
+    pub caused_by: NodeId,
+    /// Part of an exit task, or one itself.
+    pub is_in_exit: bool,
+    /// Left out by request: its outputs are absent, its downstream may run.
+    pub is_left_out: bool,
+    /// All that comes after it is left out.
+    pub ends_here: bool,
+    /// The record of the original that it continues.
+    pub prior: Option<u32>,
+    /// The config that names it.
+    pub config: Option<u32>,
+    /// Of a DAG.
+    pub scope: Option<Box<Scope>>,
+    /// Its outputs, where it has any and they are known or partly known.
+    pub outputs: Option<Box<Slots>>,
+    /// What few tasks have, or what is said of them once.
+    pub details: Option<Box<Details>>,
+}
+
+/// What a DAG, a loop or an iteration has beside.
+#[derive(Debug, Default)]
+pub struct Scope {
+    /// The values of its inputs; an iteration shares those of its loop.
+    pub inputs: Arc<Slots>,
+    /// Of an iteration: the input that holds its item, and the item.
+    pub item: Option<Item>,
+    /// Its tasks in the order of the spec, or its iterations.
+    pub children: Vec<NodeId>,
+    /// Whether `children` are there: a loop's are not before its items are known.
+    pub is_expanded: bool,
+    /// Children that have not ended.
+    pub open: u32,
+    /// Of a loop: iterations that may not run yet, from here on.
+    pub next_iteration: u32,
+    /// Why its children may not run at all.
+    pub doubt: Option<Doubt>,
+    /// What became of its children so far.
+    pub tally: Tally,
+    /// A request that reaches all leaves inside.
+    pub request: Option<ScopeRequest>,
+}
+
+/// What a config on a DAG asks of the leaves inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScopeRequest {
+    /// All run again.
+    Execute,
+    /// Inherited skips inside are given up.
+    DropInheritedSkips,
+}
+
+/// The ends and verdicts of a DAG's children.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tally {
+    /// A child that failed; 0: none.
+    pub failed: NodeId,
+    /// A child was cancelled.
+    pub is_cancelled: bool,
+    /// A child whose end is not known; 0: none.
+    pub unknown: NodeId,
+    /// Some leaf is executed.
+    pub executes: bool,
+    /// Some leaf is decided at run time.
+    pub re_evaluates: bool,
+    /// Some leaf is reused.
+    pub reuses: bool,
+    /// Some leaf is left out.
+    pub skips: bool,
+    /// Some task is not triggered.
+    pub is_not_triggered: bool,
+    /// All that comes after some child is left out.
+    pub ends_here: bool,
+}
+
+/// What an iteration gets in the place of the list.
+#[derive(Debug, Clone)]
+pub enum Item {
+    /// A parameter, with the index of the input.
+    Parameter(u32, ParameterSlot),
+    /// An artifact, with the index of the input.
+    Artifact(u32, ArtifactSlot),
+}
+
+/// What few tasks have.
+#[derive(Debug, Default)]
+pub struct Details {
+    /// Of an iteration.
+    pub item_identity: String,
+    /// The key field that differs.
+    pub reason_field: String,
+    /// Why it failed.
+    pub error: Option<Failure>,
+    /// Where a reused outcome comes from.
+    pub source: Option<Source>,
+    /// Digest and preimage.
+    pub key: Option<([u8; 32], Vec<u8>)>,
+    /// Given by a config of this run or inherited.
+    pub overrides: Option<Values>,
+    /// The first input that a config of this run changes, as the key's field; empty: none.
+    pub overridden_field: String,
+    /// Resolved inputs, kept for a plan.
+    pub inputs: Option<Values>,
+    /// Outputs as they are told, kept for a plan.
+    pub outputs: Option<Values>,
+    /// The outcome that might have been reused.
+    pub candidate: Option<Box<TaskRecord>>,
+}
+
+impl Node {
+    /// True for a task that the server runs.
+    pub fn is_leaf(&self) -> bool {
+        matches!(self.kind, Kind::Container | Kind::Importer)
+    }
+
+    /// True where it has ended and how is known.
+    pub fn has_known_end(&self) -> bool {
+        self.phase == Phase::Ended && self.state != State::Unspecified
+    }
+
+    /// What few tasks have, made when first needed.
+    pub fn details_mut(&mut self) -> &mut Details {
+        self.details.get_or_insert_with(Box::default)
+    }
+}

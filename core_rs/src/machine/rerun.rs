@@ -1,0 +1,473 @@
+//! What the original of a rerun has to say about each task, and what is decided from that.
+//!
+//! Invariant: where several rules match, the order is condition, skip, exit task, override, request, lost artifact, key;
+//! the first two are seen to before a leaf gets here.
+
+use super::keys::LeafKey;
+use super::leaf::Decided;
+use super::node::{Details, Doubt, ScopeRequest};
+use super::prior::{lost, usable, Prior};
+use super::resolve::Resolved;
+use super::slot::{NodeId, ROOT};
+use super::{Machine, Mode};
+use crate::messages::{
+    ArtifactList, Config, Kind, Presence, Problem, Reason, Source, State, TaskRecord, Values, Verdict,
+};
+use crate::spec::{Component, ExecutorBody, ParameterSource, Task};
+use crate::value::Value;
+
+/// An outcome that may be reused.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Outcome {
+    pub outputs: Values,
+    pub source: Source,
+}
+
+impl Machine {
+    pub(super) fn is_rerun(&self) -> bool {
+        self.prior.is_rerun
+    }
+
+    fn record(&self, id: NodeId) -> Option<&TaskRecord> {
+        self.prior.records.get(self.node(id).prior? as usize)
+    }
+
+    fn config(&self, id: NodeId) -> Option<&Config> {
+        self.prior.configs.get(self.node(id).config? as usize)
+    }
+
+    /// Finds the record that a new task continues, the config that names it, and the inputs that are overridden.
+    pub(super) fn attach_prior(&mut self, id: NodeId) {
+        if !self.prior.is_rerun {
+            return;
+        }
+        let node = self.node(id);
+        let parent = if node.parent == ROOT { Some(0) } else { self.record(node.parent).map(|record| record.task_id) };
+        let record = match node.kind {
+            Kind::Iteration => {
+                let identity = node.details.as_ref().map_or("", |details| &details.item_identity);
+                self.prior.find(parent, identity)
+            }
+            _ => self.prior.find(parent, &self.task_of(node).name),
+        };
+        let is_leaf = node.is_leaf();
+        let record = record.filter(|record| {
+            let kind = self.prior.records.get(*record as usize).map(|record| record.kind);
+            kind.is_some_and(|kind| matches!(kind, Kind::Container | Kind::Importer) == is_leaf)
+        });
+        let config = self.prior.config_of(record, || self.path(id));
+        let node = self.node_mut(id);
+        node.prior = record;
+        node.config = config;
+        if let Some(place) = record.and_then(|record| self.prior.matched.get_mut(record as usize)) {
+            *place = Some(id);
+        }
+        if let Some(place) = config.and_then(|config| self.prior.bound.get_mut(config as usize)) {
+            *place = Some(id);
+        }
+        if self.config(id).is_some_and(|config| config.skip_downstream_tasks) {
+            self.node_mut(id).ends_here = true;
+        }
+        self.attach_overrides(id);
+    }
+
+    fn attach_overrides(&mut self, id: NodeId) {
+        let inherited = self.record(id).and_then(|record| record.override_inputs.as_ref());
+        let config = self.config(id).filter(|config| config.has_inputs || !config.drop_overrides.is_empty());
+        if inherited.is_none() && config.is_none() {
+            return;
+        }
+        let component = self.spec.component(self.node(id).component);
+        let mut values = inherited.cloned().unwrap_or_default();
+        values.parameters.retain(|given| component.input(&given.name).is_some());
+        values.artifacts.retain(|given| component.input_artifact(&given.name).is_some());
+        let mut changed = String::new();
+        let mut wrong = Vec::new();
+        if let Some(config) = config {
+            values.parameters.retain(|given| !config.drop_overrides.contains(&given.name));
+            values.artifacts.retain(|given| !config.drop_overrides.contains(&given.name));
+            let old = self.record(id).and_then(|record| record.inputs.as_ref());
+            for given in &config.input_parameters {
+                let field = format!("{}.inputs.parameter_values['{}']", config.field, given.name);
+                let Some(input) = component.input(&given.name).and_then(|i| component.inputs.get(i as usize)) else {
+                    wrong.push((field, "the task declares no such input".to_owned()));
+                    continue;
+                };
+                let value = match Value::from_json(&given.json) {
+                    Ok(value) => value,
+                    Err(error) => {
+                        wrong.push((field, format!("is no value: {error}")));
+                        continue;
+                    }
+                };
+                if let Err(mismatch) = crate::parameter::check(input.kind, &value) {
+                    if !(value.is_null() && input.is_optional) {
+                        wrong.push((field, mismatch.to_string()));
+                    }
+                }
+                let before = old.and_then(|old| old.parameters.iter().find(|p| p.name == given.name));
+                let before = before.and_then(|before| Value::from_json(&before.json).ok()).unwrap_or(Value::Null);
+                if before != value && changed.is_empty() {
+                    changed = format!("inputs.parameters.{}", given.name);
+                }
+                values.parameters.retain(|other| other.name != given.name);
+                values.parameters.push(given.clone());
+            }
+            for given in &config.input_artifacts {
+                let field = format!("{}.inputs.artifacts['{}']", config.field, given.name);
+                let index = component.input_artifact(&given.name);
+                let Some(input) = index.and_then(|i| component.input_artifacts.get(i as usize)) else {
+                    wrong.push((field, "the task declares no such input artifact".to_owned()));
+                    continue;
+                };
+                for artifact in &given.artifacts {
+                    if !crate::spec::parameters::fits(&input.schema.title, &artifact.schema_title) {
+                        let message = format!("expected a {}, found a {}", input.schema.title, artifact.schema_title);
+                        wrong.push((field.clone(), message));
+                    }
+                }
+                if !input.is_list && given.artifacts.len() != 1 {
+                    wrong.push((field, format!("expected one artifact, found {}", given.artifacts.len())));
+                }
+                let before = old.and_then(|old| old.artifacts.iter().find(|list| list.name == given.name));
+                if !before.is_some_and(|before| is_same_content(before, given)) && changed.is_empty() {
+                    changed = format!("inputs.artifacts.{}", given.name);
+                }
+                let mut given = given.clone();
+                given.is_list = input.is_list;
+                values.artifacts.retain(|other| other.name != given.name);
+                values.artifacts.push(given);
+            }
+        }
+        values.parameters.sort_by(|a, b| a.name.cmp(&b.name));
+        values.artifacts.sort_by(|a, b| a.name.cmp(&b.name));
+        for (field, message) in wrong {
+            self.problems.push(Problem { field, message });
+        }
+        let is_empty = values.parameters.is_empty() && values.artifacts.is_empty();
+        let details: &mut Details = self.node_mut(id).details_mut();
+        details.overrides = Some(values).filter(|_| !is_empty);
+        details.overridden_field = changed;
+    }
+
+    /// Why a task is left out, if a config or the original says so.
+    pub(super) fn skip_request(&self, id: NodeId) -> Option<Reason> {
+        if !self.prior.is_rerun {
+            return None;
+        }
+        let record = self.record(id);
+        let is_left_out = record.is_some_and(|record| record.is_left_out);
+        let config = self.config(id);
+        if config.is_some_and(|config| config.skip_task) {
+            let has_outcome = record.is_some_and(|record| match record.state {
+                State::Succeeded => true,
+                State::Skipped => !record.is_left_out,
+                _ => false,
+            });
+            return (!has_outcome).then_some(Reason::Requested);
+        }
+        let is_named = config.is_some_and(|config| config.has_inputs);
+        let is_asked_above = self.node(self.node(id).parent).scope.as_ref().is_some_and(|scope| scope.request.is_some());
+        (is_left_out && !is_named && !is_asked_above).then_some(Reason::Inherited)
+    }
+
+    /// What a config on a DAG asks of all leaves inside.
+    pub(super) fn scope_request(&self, id: NodeId) -> Option<ScopeRequest> {
+        let config = self.config(id)?;
+        let record = self.record(id)?;
+        if record.is_left_out && config.has_inputs {
+            return Some(ScopeRequest::DropInheritedSkips);
+        }
+        let is_asked = record.state == State::Succeeded && !config.skip_task && !has_values(config);
+        is_asked.then_some(ScopeRequest::Execute)
+    }
+
+    /// Keeps the outcome that a task might have reused, for a later rerun, where it never came to its turn.
+    pub(super) fn keep_candidate(&mut self, id: NodeId) {
+        if !self.prior.is_rerun || !self.node(id).is_leaf() {
+            return;
+        }
+        if matches!(self.node(id).reason, Reason::UpstreamFailed | Reason::FailFast | Reason::CancelledByRequest) {
+            if let Some(candidate) = self.candidate_of(id) {
+                self.node_mut(id).details_mut().candidate = Some(Box::new(candidate));
+            }
+        }
+    }
+
+    /// The outcome that a task might reuse, with its true source.
+    pub(super) fn candidate_of(&self, id: NodeId) -> Option<TaskRecord> {
+        let outcome = usable(self.record(id)?)?;
+        let mut candidate = outcome.clone();
+        candidate.source = Some(self.prior.source(outcome));
+        candidate.candidate = None;
+        Some(candidate)
+    }
+
+    /// Somebody needs the output of a task that was left out.
+    pub(super) fn note_needed(&mut self, id: NodeId, producer: NodeId, what: &str) {
+        if self.mode == Mode::Run {
+            return;
+        }
+        let mut at = producer;
+        let field = loop {
+            if let Some(config) = self.config(at) {
+                break config.field.clone();
+            }
+            if at == ROOT {
+                break "pipeline_job.pipeline_task_rerun_configs".to_owned();
+            }
+            at = self.node(at).parent;
+        };
+        let message = format!(
+            "task {:?} is left out, but task {:?} needs its output ({what}); skip_downstream_tasks leaves out that too",
+            self.path(producer),
+            self.path(id),
+        );
+        self.problems.push(Problem { field, message });
+    }
+
+    /// Remembers which lost artifacts will be read, so that the next round makes them anew.
+    pub(super) fn note_reads(&mut self, id: NodeId, resolved: &Resolved) {
+        if !self.prior.has_lost_artifacts {
+            return;
+        }
+        debug_assert!(self.node(id).is_leaf());
+        let mut origins = Vec::new();
+        for slot in resolved.slots.artifacts.iter() {
+            for item in slot.known().into_iter().flat_map(|list| list.items.iter()) {
+                let is_lost = matches!(item.artifact.presence, Presence::Missing | Presence::Changed);
+                if is_lost && item.origin != ROOT {
+                    origins.push(item.origin);
+                }
+            }
+        }
+        for origin in origins {
+            let path = self.path(origin);
+            self.lost_reads.insert(path);
+        }
+    }
+
+    pub(super) fn decide_leaf(
+        &mut self,
+        id: NodeId,
+        task: &Task,
+        component: &Component,
+        key: &LeafKey,
+        doubt: Option<Doubt>,
+    ) -> Decided {
+        if let Some(doubt) = doubt.filter(|doubt| doubt.reason == Reason::ConditionUnknown) {
+            return doubtful(doubt);
+        }
+        if !self.prior.is_rerun {
+            return execute(Reason::FirstRun);
+        }
+        if self.node(id).is_in_exit {
+            return execute(Reason::ExitTask);
+        }
+        let overridden = self.node(id).details.as_ref().map_or("", |details| &details.overridden_field);
+        if !overridden.is_empty() {
+            return Decided { field: overridden.to_owned(), ..execute(Reason::InputOverridden) };
+        }
+        if let Some(reason) = self.run_request(id) {
+            return execute(reason);
+        }
+        let is_reimport = matches!(
+            super::keys::executor_of(&self.spec, component).map(|executor| &executor.body),
+            Some(ExecutorBody::Importer(importer)) if importer.is_reimport
+        );
+        if is_reimport {
+            return execute(Reason::Reimport);
+        }
+        let Some(record) = self.record(id) else { return self.decide_unmatched(id, key, doubt) };
+        let Some(outcome) = usable(record) else { return execute(Reason::NotSucceeded) };
+        if let Some(presence) = lost(outcome.outputs.as_ref()) {
+            if self.node(id).kind == Kind::Importer || self.prior.remake.contains(&self.path(id)) {
+                let is_missing = presence == Presence::Missing;
+                return execute(if is_missing { Reason::ArtifactMissing } else { Reason::ArtifactChanged });
+            }
+        }
+        let difference = match crate::key::first_difference(&outcome.preimage, &key.preimage) {
+            Ok(difference) => difference,
+            Err(_) => return execute(Reason::NotComparable),
+        };
+        if let Some(field) = difference {
+            let caused_by = self.producer_of(id, task, &field);
+            return Decided { field, caused_by, ..execute(Reason::KeyChanged) };
+        }
+        if let Some(doubt) = doubt {
+            return doubtful(doubt);
+        }
+        Decided {
+            verdict: Verdict::Reuse,
+            reason: Reason::Unchanged,
+            outcome: Some(Outcome {
+                outputs: outcome.outputs.clone().unwrap_or_default(),
+                source: self.prior.source(outcome),
+            }),
+            ..Decided::default()
+        }
+    }
+
+    /// A task of the new spec only: a renamed one, or a new one.
+    fn decide_unmatched(&mut self, id: NodeId, key: &LeafKey, doubt: Option<Doubt>) -> Decided {
+        if !self.prior.may_be_renamed(|| self.path(id)) {
+            return execute(Reason::NotInOriginal);
+        }
+        match doubt {
+            Some(doubt) if self.prior.may_claim(&key.preimage) => doubtful(doubt),
+            Some(_) => execute(Reason::NotInOriginal),
+            None => {
+                let Some(index) = self.prior.claim(&key.digest) else { return execute(Reason::NotInOriginal) };
+                let outcome = self.prior.records.get(index as usize).and_then(usable).map(|outcome| Outcome {
+                    outputs: outcome.outputs.clone().unwrap_or_default(),
+                    source: self.prior.source(outcome),
+                });
+                self.node_mut(id).prior = Some(index);
+                Decided { verdict: Verdict::Reuse, reason: Reason::Renamed, outcome, ..Decided::default() }
+            }
+        }
+    }
+
+    /// Why a leaf is to run whatever its key says.
+    fn run_request(&self, id: NodeId) -> Option<Reason> {
+        let inherited = self.node(self.node(id).parent).scope.as_ref().and_then(|scope| scope.request);
+        let by_parent = (inherited == Some(ScopeRequest::Execute)).then_some(Reason::RequestedByParent);
+        let (Some(config), Some(record)) = (self.config(id), self.record(id)) else { return by_parent };
+        if config.skip_task || has_values(config) {
+            return by_parent;
+        }
+        let is_asked = match record.state {
+            State::Succeeded => true,
+            State::Skipped => config.has_inputs,
+            _ => false,
+        };
+        if is_asked {
+            Some(Reason::Requested)
+        } else {
+            by_parent
+        }
+    }
+
+    /// The sibling whose output comes in by the input that a key's field names.
+    fn producer_of(&self, id: NodeId, task: &Task, field: &str) -> NodeId {
+        let parent = self.node(id).parent;
+        let found = if let Some(name) = field.strip_prefix("inputs.parameters.") {
+            task.parameters.iter().find(|binding| *binding.name == *name).and_then(|binding| match binding.source {
+                ParameterSource::Output { task, .. } | ParameterSource::FinalStatus(task) => Some(task),
+                _ => None,
+            })
+        } else if let Some(name) = field.strip_prefix("inputs.artifacts.") {
+            task.artifacts.iter().find(|binding| *binding.name == *name).and_then(|binding| match binding.source {
+                crate::spec::ArtifactSource::Output { task, .. } => Some(task),
+                crate::spec::ArtifactSource::Input(_) => None,
+            })
+        } else {
+            None
+        };
+        found.and_then(|task| self.child(parent, task)).unwrap_or(ROOT)
+    }
+
+    /// A hit in what is known of the cross-run cache.
+    pub(super) fn cached(&self, key: &[u8]) -> Option<Outcome> {
+        let hit = self.prior.cached(key)?;
+        let record = hit.record.as_ref()?;
+        Some(Outcome {
+            outputs: record.outputs.clone().unwrap_or_default(),
+            source: hit.source.clone().or_else(|| record.source.clone()).unwrap_or_default(),
+        })
+    }
+
+    /// What the original had and the new run has not; complete once a plan has been made.
+    pub(crate) fn dropped(&self) -> Vec<TaskRecord> {
+        let prior: &Prior = &self.prior;
+        let mut fates: std::collections::HashMap<i64, Option<Reason>> = std::collections::HashMap::new();
+        let mut dropped = Vec::new();
+        for (index, record) in prior.records.iter().enumerate() {
+            let matched = prior.matched.get(index).copied().flatten();
+            let parent = fates.get(&record.parent_task_id).copied();
+            let fate = match (matched, parent) {
+                // Its iterations are not known yet, so nothing can be said of the original's.
+                (Some(id), _) if self.node(id).kind == Kind::Loop => {
+                    let is_known = self.node(id).scope.as_ref().is_some_and(|scope| scope.is_expanded);
+                    is_known.then_some(Reason::Unspecified)
+                }
+                (Some(_), _) => Some(Reason::Unspecified),
+                (None, Some(None)) => None,
+                (None, Some(Some(reason))) if reason != Reason::Unspecified => Some(reason),
+                (None, _) if record.kind == Kind::Iteration => Some(Reason::ItemRemoved),
+                (None, _) => Some(Reason::Removed),
+            };
+            fates.insert(record.task_id, fate);
+            let is_claimed = prior.claimed.contains(&(index as u32));
+            if let (Some(reason), None, false) = (fate, matched, is_claimed) {
+                dropped.push(TaskRecord {
+                    verdict: Verdict::Dropped,
+                    reason,
+                    task_id: record.task_id,
+                    parent_task_id: record.parent_task_id,
+                    name: record.name.clone(),
+                    path: record.path.clone(),
+                    kind: record.kind,
+                    component: record.component.clone(),
+                    iteration_index: record.iteration_index,
+                    item_identity: record.item_identity.clone(),
+                    ..TaskRecord::default()
+                });
+            }
+        }
+        dropped
+    }
+
+    /// Configs that found no task in the new run: told as warnings, or as problems where they carry inputs.
+    pub(crate) fn unbound_configs(&self) -> (Vec<Problem>, Vec<String>) {
+        let prior: &Prior = &self.prior;
+        let dropped: std::collections::HashSet<String> =
+            self.dropped().into_iter().map(|record| record.path).collect();
+        let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+        for (config, bound) in prior.configs.iter().zip(&prior.bound) {
+            if bound.is_some() {
+                continue;
+            }
+            let record = prior.records.iter().find(|record| {
+                if config.task_id != 0 {
+                    record.task_id == config.task_id
+                } else {
+                    record.path == config.task_name || record.name == config.task_name
+                }
+            });
+            let Some(record) = record.filter(|record| dropped.contains(&record.path)) else { continue };
+            if has_values(config) {
+                let message = format!("task {:?} is not in the new run, so it cannot take inputs", record.path);
+                problems.push(Problem { field: format!("{}.inputs", config.field), message });
+            } else {
+                warnings.push(format!("{}: task {:?} is not in the new run", config.field, record.path));
+            }
+        }
+        (problems, warnings)
+    }
+}
+
+fn execute(reason: Reason) -> Decided {
+    Decided { verdict: Verdict::Execute, reason, ..Decided::default() }
+}
+
+fn doubtful(doubt: Doubt) -> Decided {
+    Decided { verdict: Verdict::ReEvaluate, reason: doubt.reason, caused_by: doubt.cause, ..Decided::default() }
+}
+
+/// True for a config that gives at least one input.
+fn has_values(config: &Config) -> bool {
+    config.has_inputs && !(config.input_parameters.is_empty() && config.input_artifacts.is_empty())
+}
+
+/// True where two lists hold the same artifacts, by content where that is known.
+fn is_same_content(a: &ArtifactList, b: &ArtifactList) -> bool {
+    a.artifacts.len() == b.artifacts.len()
+        && a.artifacts.iter().zip(&b.artifacts).all(|(a, b)| {
+            if a.digest.is_empty() || b.digest.is_empty() {
+                a.uri == b.uri
+            } else {
+                a.digest == b.digest
+            }
+        })
+}

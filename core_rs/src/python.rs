@@ -1,0 +1,97 @@
+//! The face towards Python: bytes in, bytes out, the interpreter free to go on meanwhile.
+//!
+//! Invariant: no panic crosses into Python as one; it becomes a RuntimeError. This file alone names pyo3.
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+// Links the C functions that the spawner process calls by name.
+use reprise_host as _;
+
+use crate::api;
+use crate::machine::Machine;
+
+fn guarded<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> PyResult<T> {
+    py.detach(|| catch_unwind(AssertUnwindSafe(work)))
+        .map_err(|_| PyRuntimeError::new_err("the core has failed; this is a defect of Reprise"))
+}
+
+/// RunRequest to PlanResult.
+#[pyfunction]
+fn plan<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let result = guarded(py, || api::plan(request))?;
+    Ok(PyBytes::new(py, &result))
+}
+
+/// Launch and RenderContext to Rendered.
+#[pyfunction]
+fn render<'py>(py: Python<'py>, launch: &[u8], context: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let result = guarded(py, || api::render(launch, context))?.map_err(PyValueError::new_err)?;
+    Ok(PyBytes::new(py, &result))
+}
+
+/// The state machine of one run.
+#[pyclass(frozen, module = "reprise._core")]
+struct Run {
+    machine: std::sync::Mutex<Option<Machine>>,
+}
+
+#[pymethods]
+impl Run {
+    #[new]
+    fn new(py: Python<'_>, request: &[u8]) -> PyResult<Self> {
+        let machine = guarded(py, || api::machine(request))?.map_err(PyValueError::new_err)?;
+        Ok(Run { machine: std::sync::Mutex::new(Some(machine)) })
+    }
+
+    /// Events to Decisions; the first call starts the run.
+    fn advance<'py>(&self, py: Python<'py>, events: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let decisions = guarded(py, || {
+            let mut guard = self.machine.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            // Taken out while it works: after a panic the machine is gone, not half changed.
+            let Some(mut machine) = guard.take() else {
+                return Err("the run's machine has failed before".to_owned());
+            };
+            let decisions = api::advance(&mut machine, events);
+            *guard = Some(machine);
+            decisions
+        })?
+        .map_err(PyValueError::new_err)?;
+        Ok(PyBytes::new(py, &decisions))
+    }
+}
+
+/// Per path: (digest, fingerprint) of its content; None where nothing is there. Reads in parallel.
+#[pyfunction]
+fn digest_paths(py: Python<'_>, paths: Vec<std::path::PathBuf>) -> PyResult<Vec<Option<(String, String)>>> {
+    guarded(py, || reprise_host::digest::digest_paths(&paths))?
+        .into_iter()
+        .map(|found| present(found.map(|digest| (digest.digest, digest.fingerprint))))
+        .collect()
+}
+
+/// Per path: a mark that changes when it is written to, without reading it; None where nothing is there.
+#[pyfunction]
+fn fingerprint_paths(py: Python<'_>, paths: Vec<std::path::PathBuf>) -> PyResult<Vec<Option<String>>> {
+    guarded(py, || reprise_host::digest::fingerprint_paths(&paths))?.into_iter().map(present).collect()
+}
+
+fn present<T>(found: std::io::Result<T>) -> PyResult<Option<T>> {
+    match found {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[pymodule]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(plan, module)?)?;
+    module.add_function(wrap_pyfunction!(render, module)?)?;
+    module.add_function(wrap_pyfunction!(digest_paths, module)?)?;
+    module.add_function(wrap_pyfunction!(fingerprint_paths, module)?)?;
+    module.add_class::<Run>()
+}

@@ -1,0 +1,107 @@
+//! What a leaf that runs now is given: its command line, environment, executor input and output files.
+//!
+//! Invariant: every text is resolved once, from left to right; what a value holds is never read as a placeholder,
+//! but for those of the run's identity, which constants and defaults carry as values.
+
+mod artifacts;
+mod executor_input;
+mod text;
+
+use crate::message::Message;
+use crate::messages::{EnvVar, Launch, OutputFile, Problem, RenderContext, Rendered};
+use crate::placeholder::IdentityValues;
+use crate::structure::Structure;
+use crate::wire::WireError;
+
+pub use text::DeclaredInputs;
+use text::Resolver;
+
+/// Renders a launch for one attempt. What cannot be resolved is listed in `problems`, and nothing of the rest is to be
+/// used then.
+pub fn render(launch: &Launch, context: &RenderContext) -> Rendered {
+    let settings = context.settings.clone().unwrap_or_default();
+    let job_uuid = settings.run_id.to_string();
+    let identity = IdentityValues {
+        job_name: &settings.job_id,
+        job_resource_name: &settings.resource_name,
+        job_uuid: &job_uuid,
+        task_name: &launch.name,
+        task_uuid: &context.task_uuid,
+        pipeline_root: &settings.pipeline_root,
+        create_time_utc: &settings.create_time_utc,
+        schedule_time_utc: &settings.schedule_time_utc,
+        workspace_path: &settings.workspace_path,
+    };
+    let mut problems = Vec::new();
+    let output_files = output_files(launch, context, &mut problems);
+    let output_artifacts = artifacts::prepare(launch, context, &identity, &mut problems);
+    let mut resolver = Resolver::new(launch, context, identity, &output_files, &output_artifacts, &mut problems);
+    let rendered = Rendered {
+        argv_command: arguments(&mut resolver, "command", &launch.command),
+        argv_args: arguments(&mut resolver, "args", &launch.args),
+        env: launch
+            .env
+            .iter()
+            .map(|variable| EnvVar {
+                name: variable.name.clone(),
+                value: resolver.text(&format!("env['{}']", variable.name), &variable.value),
+            })
+            .collect(),
+        executor_input_json: resolver.executor_input_json().to_owned(),
+        image: resolver.text("image", &launch.image),
+        resources: launch.resources.clone(),
+        ..Rendered::default()
+    };
+    drop(resolver);
+    Rendered { output_files, output_artifacts, problems, ..rendered }
+}
+
+/// The same from bytes to bytes, for the other side.
+pub fn render_bytes(launch: &[u8], context: &[u8]) -> Result<Vec<u8>, WireError> {
+    Ok(render(&Launch::decode(launch)?, &RenderContext::decode(context)?).encode())
+}
+
+fn arguments(resolver: &mut Resolver<'_>, field: &str, texts: &[String]) -> Vec<String> {
+    let mut out = Vec::with_capacity(texts.len());
+    for (index, text) in texts.iter().enumerate() {
+        let field = format!("{field}[{index}]");
+        match Structure::parse(text) {
+            None => out.push(resolver.text(&field, text)),
+            Some(structure) => {
+                let parts = structure.arguments(&|input: &str| resolver.is_present(input));
+                out.extend(parts.iter().map(|part| resolver.text(&field, part)));
+            }
+        }
+    }
+    out
+}
+
+fn output_files(launch: &Launch, context: &RenderContext, problems: &mut Vec<Problem>) -> Vec<OutputFile> {
+    let mut files = Vec::with_capacity(launch.output_parameters.len());
+    for output in &launch.output_parameters {
+        if !is_file_name(&output.name) {
+            problems.push(Problem {
+                field: format!("outputs.parameters['{}']", output.name),
+                message: "the name of an output cannot be the name of a file".to_owned(),
+            });
+        }
+        files.push(OutputFile {
+            name: output.name.clone(),
+            parameter_type: output.parameter_type.clone(),
+            path: join(&context.parameters_dir, &output.name),
+        });
+    }
+    files
+}
+
+/// True where a name stays in the folder that it is joined to.
+fn is_file_name(name: &str) -> bool {
+    !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\', '\0']) && name.len() <= 255
+}
+
+fn join(folder: &str, name: &str) -> String {
+    format!("{}/{name}", folder.trim_end_matches('/'))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,12 @@
+//! The pipeline spec: read, checked, linked.
+
+mod link;
+mod model;
+mod order;
+pub mod parameters;
+pub mod problems;
+mod read;
+pub mod requirements;
+
+pub use link::read_spec;
+pub use model::*;

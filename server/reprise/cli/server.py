@@ -1,0 +1,132 @@
+"""Running a server, showing the demonstration, and saying what this machine can do."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import platform
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reprise import __version__
+from reprise.cli.exit_codes import ExitCode
+from reprise.cli.output import Output
+from reprise.client.client import Client
+from reprise.client.errors import CallError
+from reprise.client.parameters import ParameterError, parse_assignment
+from reprise.domain.errors import RepriseError
+
+if TYPE_CHECKING:
+    from reprise.main import Settings
+
+# The first run makes the environment of the components, which needs the network once.
+_DEMO_S = 150.0
+_NEEDED = frozenset({"kernel", "native library"})
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Until SIGTERM or SIGINT. Standard output says where it listens, one line each, then `ready`."""
+    from reprise.main import Server
+    from reprise.main import serve as serve_until_signal
+
+    logging.basicConfig(
+        level=arguments.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+
+    def started(server: Server) -> None:
+        print(f"reprise {__version__}, data in {Path(arguments.data_dir).absolute()}")
+        for name, address in (
+            ("grpc", server.grpc_address),
+            ("grpc-tls", server.grpc_tls_address),
+            ("http", server.http_address),
+        ):
+            if address:
+                print(f"{name:9} {address}")
+        if server.ca_path is not None:
+            print(f"to trust it: GRPC_DEFAULT_SSL_ROOTS_FILE_PATH={server.ca_path}")
+        print("ready", flush=True)
+
+    try:
+        settings = _settings(arguments, Path(arguments.data_dir))
+        serve_until_signal(settings, started)
+    except ParameterError as error:
+        print(f"reprise: --env: {error}", file=sys.stderr)
+        return ExitCode.USAGE
+    except RepriseError as error:
+        print(f"reprise: {error.message}", file=sys.stderr)
+        return ExitCode.SERVER_ERROR
+    except (OSError, ValueError) as error:
+        print(f"reprise: {error}", file=sys.stderr)
+        return ExitCode.SERVER_ERROR
+    return ExitCode.SUCCEEDED
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """A server of its own, and the story told on it; 0 only if everything was as the story says."""
+    from reprise.demo.story import DemoFailed, tell_story
+    from reprise.main import Server
+
+    logging.basicConfig(level=arguments.log_level.upper())
+    output = Output(is_json=False)
+    with ExitStack() as opened:
+        try:
+            folder = arguments.data_dir or opened.enter_context(
+                tempfile.TemporaryDirectory(prefix="reprise-demo-", ignore_cleanup_errors=True)
+            )
+            server = opened.enter_context(Server(_settings(arguments, Path(folder))))
+            output.line(f"A server of its own listens at {server.grpc_address}; its data is in {folder}.")
+            client = opened.enter_context(Client(server.grpc_address))
+            tell_story(client, output, _DEMO_S)
+        except (DemoFailed, RepriseError, CallError, TimeoutError, OSError) as error:
+            output.say(f"\nreprise demo: {error}")
+            return ExitCode.RUN_FAILED
+        output.line("\nEverything was as it should be.")
+    return ExitCode.SUCCEEDED
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """What this machine can do; exit code 1 if it lacks what nothing works without."""
+    from reprise.executor.subprocess import SubprocessExecutor
+
+    output = Output(arguments.json)
+    lines = [
+        ("python", True, platform.python_version()),
+        ("kernel", sys.platform == "linux", platform.platform()),
+    ]
+    with tempfile.TemporaryDirectory(prefix="reprise-doctor-") as folder:
+        for capability in SubprocessExecutor(Path(folder)).capabilities():
+            lines.append((capability.name, capability.is_available, capability.detail))
+    try:
+        with Client(arguments.server, arguments.project, arguments.location, outage_s=0.0) as client:
+            client.check()
+        lines.append(("server", True, f"answers at {arguments.server}"))
+    except CallError as error:
+        lines.append(("server", False, f"none at {arguments.server}: {error.message}"))
+    if output.is_json:
+        output.json([{"name": name, "isAvailable": is_so, "detail": detail} for name, is_so, detail in lines])
+    else:
+        output.table(
+            ("CHECK", "RESULT", "DETAIL"),
+            [(name, "yes" if is_so else "no", detail) for name, is_so, detail in lines],
+        )
+    is_fit = all(is_so for name, is_so, _ in lines if name in _NEEDED)
+    return ExitCode.SUCCEEDED if is_fit else ExitCode.RUN_FAILED
+
+
+def _settings(arguments: argparse.Namespace, data_dir: Path) -> Settings:
+    from reprise.main import Settings
+
+    return Settings(
+        data_dir=data_dir,
+        grpc=getattr(arguments, "grpc", "127.0.0.1:0"),
+        grpc_tls=getattr(arguments, "grpc_tls", ""),
+        http=getattr(arguments, "http", ""),
+        max_tasks=arguments.max_tasks,
+        grace_s=arguments.grace,
+        environments=arguments.environments,
+        task_python=arguments.task_python or sys.executable,
+        task_env=dict(parse_assignment(text) for text in arguments.env),
+    )

@@ -1,0 +1,1 @@
+"""The demonstration: two pipelines, and the story that `reprise demo` tells with them."""

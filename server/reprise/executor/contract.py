@@ -1,0 +1,99 @@
+"""What an executor guarantees. Subprocess, container and Ray stand behind this.
+
+Invariants: `start` returns a handle that, stored, is enough to find the attempt after a restart of the server;
+`wait` returns only when every process of the attempt is dead, or says which is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+
+class Cause(StrEnum):
+    EXITED = "exited"
+    CANCELLED = "cancelled"  # ended after it had been asked to stop
+    TIMED_OUT = "timed_out"
+    NOT_STARTED = "not_started"  # no such program, or the host refused
+    OUT_OF_MEMORY = "out_of_memory"
+    LOST = "lost"  # neither alive nor spooled
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptSpec:
+    """One attempt, ready to start. Paths are absolute; argv, env and cwd are what the process sees."""
+
+    run_id: int
+    task_id: int
+    number: int
+    attempt_dir: Path  # the executor's own files: launch.json, exit.json, log
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path
+    image: str
+    grace_s: float
+    timeout_s: float | None = None
+    cpu_limit: float = 0.0
+    memory_limit_bytes: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Survivor:
+    pid: int
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    cause: Cause
+    exit_code: int | None = None
+    signal: int | None = None
+    message: str = ""  # for a person: why it did not start, what was killed
+    started_ns: int = 0
+    ended_ns: int = 0
+    survivors: tuple[Survivor, ...] = ()
+    kill_method: str = ""
+
+    @property
+    def is_success(self) -> bool:
+        return self.cause is Cause.EXITED and self.exit_code == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """A line of `reprise doctor`."""
+
+    name: str
+    is_available: bool
+    detail: str
+
+
+class Executor(Protocol):
+    name: str
+
+    async def open(self) -> None: ...
+
+    def handle(self, spec: AttemptSpec) -> bytes:
+        """What finds the attempt, now and after a restart. Made before the start, to be committed with it."""
+        ...
+
+    async def start(self, spec: AttemptSpec, handle: bytes) -> None:
+        """Start the attempt, once for each handle. Does not raise for what cannot be started: `wait` says so."""
+        ...
+
+    async def wait(self, handle: bytes) -> Exit:
+        """The end of the attempt, started by this server or an earlier one. Idempotent."""
+        ...
+
+    async def cancel(self, handle: bytes) -> None:
+        """Ask for SIGTERM, the grace of the attempt, SIGKILL, all over the process tree. Returns at once."""
+        ...
+
+    def capabilities(self) -> list[Capability]: ...
+
+    async def close(self) -> None:
+        """Let go of the attempts without ending them."""
+        ...

@@ -1,0 +1,192 @@
+"""From a leaf that has to run to the attempt that runs it on this host.
+
+Invariant: the process sees what its author declared, a short list of the server's variables, and folders of
+its own; nothing else of the server's environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from reprise.executor.contract import AttemptSpec
+from reprise.executor.environment import Interpreter, Requirements, inherited_environment
+from reprise.executor.preamble import PythonProgram, python_program, split_installs
+from reprise.pb.engine.v1 import engine_pb2 as engine
+
+# Linux takes no argument of 128 KiB or more (MAX_ARG_STRLEN, with its final NUL).
+LARGEST_ARGUMENT_BYTES = 128 * 1024 - 1
+# Of 2 MiB for all arguments and the environment together, on a stack of the usual size.
+LARGEST_TOTAL_BYTES = 1024 * 1024
+
+# Runs a module with arguments that are read from a file, where they are too large for a command line.
+_RUN_MODULE = (
+    "import json,runpy,sys\n"
+    "with open(sys.argv[1],encoding='utf-8') as file: module,arguments=json.load(file)\n"
+    "sys.argv[1:]=arguments\n"
+    "runpy.run_module(module,run_name='__main__',alter_sys=True)\n"
+)
+
+
+class CannotLaunch(Exception):
+    """The task cannot be run on this host."""
+
+
+class Environments(Protocol):
+    """Where interpreters for tasks come from; may raise EnvironmentFailed."""
+
+    async def get(self, requirements: Requirements) -> Interpreter: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the operator decides for every attempt."""
+
+    grace_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptMaker:
+    """Makes attempts ready to start.
+
+    `server_env` is where the few inherited variables are taken from; `task_env` is what the operator gives to every
+    task, which the task's own variables go before.
+    """
+
+    environments: Environments
+    limits: Limits = field(default_factory=Limits)
+    task_env: Mapping[str, str] = field(default_factory=dict)
+    server_env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    async def make(
+        self, launch: engine.Launch, rendered: engine.Rendered, *, run_id: int, number: int, attempt_dir: Path
+    ) -> AttemptSpec:
+        """The attempt, with its environment installed and its folders made.
+
+        Raises CannotLaunch or EnvironmentFailed: failures of the task, to be shown to its author. Idempotent.
+        """
+        if rendered.problems:
+            raise CannotLaunch("; ".join(problem.message for problem in rendered.problems))
+        argv = (*rendered.argv_command, *rendered.argv_args)
+        if not rendered.argv_command:
+            raise CannotLaunch(
+                f"the component has no command, so the entrypoint of its image {rendered.image!r} would be "
+                "run; that takes the container executor, and this server runs commands on its own host"
+            )
+        split = split_installs(argv)
+        program = python_program(split.argv)
+        interpreter = await self.environments.get(_with_kfp(split.requirements, program))
+        folders = _Folders(attempt_dir)
+        folders.make(_output_parents(rendered))
+        env = self._env(rendered, interpreter, folders)
+        if program is not None:
+            command = folders.python_command(program, interpreter.python)
+            if program.is_runtime_flag_set:
+                env["_KFP_RUNTIME"] = "true"
+        else:
+            command = split.argv
+        _check_size(command)
+        resources = rendered.resources
+        return AttemptSpec(
+            run_id=run_id,
+            task_id=launch.task_id,
+            number=number,
+            attempt_dir=attempt_dir,
+            argv=command,
+            env=env,
+            cwd=folders.work,
+            image=rendered.image,
+            grace_s=self.limits.grace_s,
+            timeout_s=launch.timeout_ms / 1000 if launch.timeout_ms else None,
+            cpu_limit=resources.cpu_limit,
+            memory_limit_bytes=resources.memory_limit_bytes,
+        )
+
+    def _env(self, rendered: engine.Rendered, interpreter: Interpreter, folders: _Folders) -> dict[str, str]:
+        env = inherited_environment(self.server_env, interpreter.bin_dir)
+        if interpreter.environment is not None:
+            env["VIRTUAL_ENV"] = str(interpreter.environment)
+        env["TMPDIR"] = str(folders.temporary)
+        env.update(self.task_env)
+        for variable in rendered.env:
+            value = variable.value
+            if variable.name == "PATH":
+                value = f"{interpreter.bin_dir}{os.pathsep}{value}"
+            env[variable.name] = value
+        return env
+
+
+@dataclass(frozen=True, slots=True)
+class _Folders:
+    """Where one attempt may write."""
+
+    attempt: Path
+
+    @property
+    def temporary(self) -> Path:
+        return self.attempt / "tmp"
+
+    @property
+    def work(self) -> Path:
+        return self.attempt / "work"
+
+    @property
+    def component(self) -> Path:
+        return self.attempt / "component"
+
+    def make(self, output_parents: Iterable[Path]) -> None:
+        for folder in (self.temporary, self.work, *output_parents):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def python_command(self, program: PythonProgram, python: str) -> tuple[str, ...]:
+        """What the wrapper would have run, without the shells around it."""
+        self.component.mkdir(exist_ok=True)
+        source = self.component / "ephemeral_component.py"
+        source.write_text(program.source, encoding="utf-8")
+        if program.module is None:
+            options = ("-u",) if program.is_unbuffered else ()
+            return (python, *options, str(source), *program.arguments)
+        arguments = ("--component_module_path", str(source), *program.arguments)
+        if _is_small(arguments):
+            return (python, "-m", program.module, *arguments)
+        stored = self.component / "arguments.json"
+        stored.write_text(json.dumps([program.module, arguments]), encoding="utf-8")
+        return (python, "-c", _RUN_MODULE, str(stored))
+
+
+def _with_kfp(requirements: Requirements, program: PythonProgram | None) -> Requirements:
+    """A component without an install line of its own expects KFP in its image."""
+    if program is None or program.module is None:
+        return requirements
+    if any(word.startswith("kfp") or "/kfp" in word for words in requirements for word in words):
+        return requirements
+    if program.module == "kfp.components.executor_main":
+        return (*requirements, ("kfp==2.0.1",))
+    return (*requirements, ("kfp>=2.5,<3", "--no-deps"))
+
+
+def _output_parents(rendered: engine.Rendered) -> Iterable[Path]:
+    paths = [output.path for output in rendered.output_files]
+    paths += [artifact.path for artifact in rendered.output_artifacts]
+    outputs = json.loads(rendered.executor_input_json or "{}").get("outputs", {})
+    paths.append(outputs.get("outputFile", ""))
+    return {Path(path).parent for path in paths if path.startswith("/")}
+
+
+def _is_small(arguments: Iterable[str]) -> bool:
+    sizes = [len(os.fsencode(argument)) for argument in arguments]
+    return max(sizes, default=0) <= LARGEST_ARGUMENT_BYTES and sum(sizes) <= LARGEST_TOTAL_BYTES
+
+
+def _check_size(argv: tuple[str, ...]) -> None:
+    for position, argument in enumerate(argv):
+        size = len(os.fsencode(argument))
+        if size > LARGEST_ARGUMENT_BYTES:
+            raise CannotLaunch(
+                f"argument {position} of the command has {size} bytes; "
+                f"Linux takes {LARGEST_ARGUMENT_BYTES} at most"
+            )

@@ -1,0 +1,138 @@
+"""The server's end of the spawner: requests go out, replies come back, a spawner that died is started again.
+
+Invariant: every request is answered or fails with SpawnerDied; a failed one may or may not have been done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reprise.executor import native
+
+_MESSAGE_BYTES = 256 * 1024
+_WANTED_FILES = 65_536
+_OWN_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
+
+
+class SpawnerDied(Exception):
+    """The spawner ended before it answered."""
+
+
+class SpawnerRefused(Exception):
+    """The spawner could not do it."""
+
+
+class SpawnerLink:
+    """Starts the spawner when it is first needed. To be used from one event loop."""
+
+    def __init__(self, log_path: Path, python: str = sys.executable) -> None:
+        self._log_path = log_path
+        self._python = python
+        self._socket: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._waiting: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
+        self._last_id = 0
+        self._sending = asyncio.Lock()
+        self.has_ended = asyncio.Event()  # set while no spawner runs
+        self.has_ended.set()
+
+    @property
+    def pid(self) -> int | None:
+        """The spawner that is running now, if one is."""
+        return self._process.pid if self._process is not None and self._socket is not None else None
+
+    async def request(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The spawner's reply. Raises SpawnerDied or SpawnerRefused."""
+        loop = asyncio.get_running_loop()
+        async with self._sending:
+            if self._socket is None:
+                self._start(loop)
+            assert self._socket is not None
+            self._last_id += 1
+            request_id = self._last_id
+            answer: asyncio.Future[Mapping[str, Any]] = loop.create_future()
+            self._waiting[request_id] = answer
+            try:
+                await loop.sock_sendall(self._socket, json.dumps({**message, "id": request_id}).encode())
+            except OSError as error:
+                self._waiting.pop(request_id, None)
+                self._hang_up()
+                raise SpawnerDied(f"the spawner took no request: {error}") from error
+        try:
+            reply = await answer
+        finally:
+            self._waiting.pop(request_id, None)
+        if "error" in reply:
+            raise SpawnerRefused(str(reply["error"]))
+        return reply
+
+    async def close(self) -> None:
+        """Hang up. The spawner ends when its last supervisor has; supervisors live on."""
+        self._hang_up()
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft < min(hard, _WANTED_FILES):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, _WANTED_FILES), hard))
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            with theirs, self._log_path.open("ab") as log:
+                script = str(Path(__file__).with_name("spawner.py"))
+                self._process = subprocess.Popen(
+                    [self._python, "-I", "-S", script, str(native.library_path()), str(theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=[theirs.fileno()],
+                    env={name: os.environ[name] for name in _OWN_VARIABLES if name in os.environ},
+                    cwd="/",
+                    start_new_session=True,
+                )
+                # Tasks get the limit that the server was started with, not the one it needs for itself.
+                resource.prlimit(self._process.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        except BaseException:
+            ours.close()
+            raise
+        ours.setblocking(False)
+        self.has_ended.clear()
+        self._socket = ours
+        loop.add_reader(ours.fileno(), self._on_readable)
+
+    def _on_readable(self) -> None:
+        while self._socket is not None:
+            try:
+                message = self._socket.recv(_MESSAGE_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:
+                message = b""
+            if not message:
+                self._hang_up()
+                return
+            reply: Mapping[str, Any] = json.loads(message)
+            answer = self._waiting.pop(int(reply["id"]), None)
+            if answer is not None and not answer.done():
+                answer.set_result(reply)
+
+    def _hang_up(self) -> None:
+        if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket.fileno())
+            self._socket.close()
+            self._socket = None
+            self.has_ended.set()
+        if self._process is not None:
+            self._process.poll()  # one that has not ended yet is reaped by subprocess itself, later
+            self._process = None
+        waiting, self._waiting = self._waiting, {}
+        for answer in waiting.values():
+            if not answer.done():
+                answer.set_exception(SpawnerDied(f"the spawner ended; see {self._log_path}"))

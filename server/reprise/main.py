@@ -1,0 +1,181 @@
+"""The composition root: the only file that knows every class. Builds a server, starts it, ends it in order.
+
+Invariant: what `start` has opened is closed by `stop`, in the opposite order, also when `start` fails half way; runs
+and attempts are let go of, never ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from reprise.artifact.local import LocalArtifacts
+from reprise.domain.names import Parent
+from reprise.executor.environment import HostEnvironment, ManagedEnvironments
+from reprise.executor.launch import AttemptMaker
+from reprise.executor.launch import Limits as AttemptLimits
+from reprise.executor.subprocess import SubprocessExecutor
+from reprise.rpc.http import HttpServer
+from reprise.rpc.server import GrpcServer, Limits
+from reprise.rpc.task_details import task_details
+from reprise.rpc.tls import development_certificate
+from reprise.scheduler.scheduler import Scheduler, SchedulerSettings
+from reprise.service import PipelineService
+from reprise.store.open import open_store
+
+_log = logging.getLogger("reprise")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Addresses are HOST:PORT, port 0 for any free one, or unix:PATH for gRPC; an empty one is not served.
+
+    `max_tasks`: tasks at once, over all runs. `grace_s`: between SIGTERM and SIGKILL of a task that is cancelled.
+    `drain_s`: for calls under way when the server stops. `task_env`: environment of the tasks, beside what they need.
+    """
+
+    data_dir: Path
+    grpc: str = "127.0.0.1:50051"
+    grpc_tls: str = ""
+    http: str = ""
+    max_tasks: int = 8
+    grace_s: float = 10.0
+    drain_s: float = 5.0
+    environments: str = "managed"
+    task_python: str = sys.executable
+    task_env: Mapping[str, str] = field(default_factory=dict)
+    default_parent: Parent = Parent("default", "local")
+    limits: Limits = field(default_factory=Limits)
+
+
+class Server:
+    """A whole server inside this process. `start` and `stop` once each; usable as a context manager."""
+
+    def __init__(self, settings: Settings, now_ns: Callable[[], int] = time.time_ns) -> None:
+        self._settings = settings
+        self._now_ns = now_ns
+        self._opened = ExitStack()
+        self.grpc_address = ""
+        self.grpc_tls_address = ""
+        self.http_address = ""
+        self.ca_path: Path | None = None
+
+    def start(self) -> None:
+        """Return when calls are answered and runs are claimed.
+
+        Errors: DataDirInUse, OSError for an address that is taken, Unavailable.
+        """
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Take no more calls, let those under way end, let go of the runs, close the store."""
+        self._opened.close()
+
+    def __enter__(self) -> Server:
+        self.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.stop()
+
+    def _start(self) -> None:
+        settings, opened = self._settings, self._opened
+        data_dir = settings.data_dir.absolute()
+        store = open_store(data_dir, now_ns=self._now_ns)
+        opened.callback(store.close)
+        artifacts = LocalArtifacts()
+        executor = SubprocessExecutor(data_dir)
+        is_host = settings.environments == "host"
+        folder = data_dir / "environments"
+        scheduler = Scheduler(
+            store=store,
+            executor=executor,
+            maker=AttemptMaker(
+                environments=(
+                    HostEnvironment(Path(settings.task_python), folder)
+                    if is_host
+                    else ManagedEnvironments(executor, folder)
+                ),
+                limits=AttemptLimits(grace_s=settings.grace_s),
+                task_env=settings.task_env,
+            ),
+            artifacts=artifacts,
+            encode_details=task_details,
+            now_ns=self._now_ns,
+            settings=SchedulerSettings(
+                data_dir=data_dir,
+                owner=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+                max_tasks=settings.max_tasks,
+            ),
+        )
+        service = PipelineService(
+            store=store,
+            artifacts=artifacts,
+            data_dir=data_dir,
+            now_ns=self._now_ns,
+            unique=self._unique,
+            wake=scheduler.wake,
+            is_environment_vouched=is_host,
+        )
+        # Closed in the opposite order: first the calls, then the scheduler, then the store.
+        opened.callback(scheduler.stop)
+        grpc_server = GrpcServer(service, settings.limits)
+        opened.callback(grpc_server.stop, settings.drain_s)
+        if settings.grpc:
+            self.grpc_address = grpc_server.listen(settings.grpc)
+        if settings.grpc_tls:
+            certificate = development_certificate(data_dir / "tls", datetime.now(UTC))
+            self.ca_path = certificate.ca_path
+            self.grpc_tls_address = grpc_server.listen_tls(settings.grpc_tls, certificate)
+        http_server = None
+        if settings.http:
+            http_server = HttpServer(service, settings.http, settings.default_parent)
+            opened.callback(http_server.stop)
+            self.http_address = http_server.address
+        # Every address is bound before the first run is touched.
+        scheduler.start()
+        grpc_server.start()
+        if http_server is not None:
+            http_server.start()
+
+    def _unique(self) -> str:
+        at = datetime.fromtimestamp(self._now_ns() / 1e9, UTC)
+        return f"{at:%Y%m%d%H%M%S}-{secrets.token_hex(2)}"
+
+
+def serve(settings: Settings, started: Callable[[Server], None] = lambda _server: None) -> None:
+    """Run a server until SIGTERM or SIGINT; a second signal ends the process at once. For the main thread."""
+    reading, writing = os.pipe()
+    server = Server(settings)
+
+    def ask_to_stop(number: int, _frame: FrameType | None) -> None:
+        # Nothing but a write is safe wherever a signal may interrupt.
+        signal.signal(number, signal.SIG_DFL)
+        os.write(writing, b"s")
+
+    earlier = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        with server:
+            started(server)
+            os.read(reading, 1)
+            _log.info("stopping")
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+        os.close(reading)
+        os.close(writing)

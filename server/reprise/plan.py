@@ -1,0 +1,37 @@
+"""The typed face of the Rust core: plan a request, drive a run, render a launch.
+
+Invariant: the only importer of `reprise._core`, beside the digests of `artifact`. The same request and the same events
+in the same order give the same decisions and task ids, so a run can be taken up again by feeding its recorded ends to a
+new machine.
+"""
+
+from __future__ import annotations
+
+from reprise import _core
+from reprise.pb.engine.v1 import engine_pb2 as engine
+
+
+def plan(request: engine.RunRequest) -> engine.PlanResult:
+    """What a run of `request` would do. Whatever is wrong with the request is in `problems`; never raised."""
+    return engine.PlanResult.FromString(_core.plan(request.SerializeToString()))
+
+
+class RunMachine:
+    """The state machine of one run. Safe to call from any thread; calls are taken one after the other."""
+
+    def __init__(self, request: engine.RunRequest) -> None:
+        """Errors: ValueError if anything is wrong with the request, which `plan` would have told."""
+        self._run = _core.Run(request.SerializeToString())
+
+    def advance(self, events: engine.Events) -> engine.Decisions:
+        """What follows from these events; the first call starts the run, with whatever events.
+
+        An end of a task that was not launched, or has ended before, changes nothing. After `cancel` nothing is
+        launched any more.
+        """
+        return engine.Decisions.FromString(self._run.advance(events.SerializeToString()))
+
+
+def render(launch: engine.Launch, context: engine.RenderContext) -> engine.Rendered:
+    """The command line, files and executor input of one attempt. Unresolvable placeholders are in `problems`."""
+    return engine.Rendered.FromString(_core.render(launch.SerializeToString(), context.SerializeToString()))

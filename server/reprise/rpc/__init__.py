@@ -1,0 +1,1 @@
+"""The edge: gRPC, HTTP and the public messages. Every handler decodes, makes one call, encodes."""

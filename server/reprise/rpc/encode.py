@@ -1,0 +1,246 @@
+"""Runs, plans and operations as messages of the public API.
+
+Invariant: what is stored as bytes (the fixed fields of a run, its compiled pipeline, the tasks of a finished one) is
+put into the answer as it is, and only looked into where a read mask asks for parts of it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from google.longrunning import operations_proto_pb2 as operations_pb2
+from google.protobuf import any_pb2, empty_pb2, timestamp_pb2
+from google.protobuf.message import Message
+from google.rpc import status_pb2
+
+from reprise.domain.errors import Aborted, FieldProblem, InvalidArgument, NotFound
+from reprise.domain.names import BILLING_LABEL, RunName
+from reprise.domain.run import Failure, Operation, OperationKind, OperationTarget, Run, RunDetails, RunPage
+from reprise.pb.engine.v1 import engine_pb2 as engine
+from reprise.pb.v1 import operations_pb2 as metadata_pb2
+from reprise.pb.v1 import pipeline_job_pb2, rerun_pb2
+from reprise.rpc.masks import ReadMask
+from reprise.rpc.task_details import source_of, task_details
+from reprise.rpc.values import set_from_json
+from reprise.rpc.wire import field_bytes, item_bytes
+
+if TYPE_CHECKING:
+    from reprise.service import PlanView
+
+_SPEC_FIELD = 7
+_DETAIL_FIELD = 9
+_LIST_RUNS_FIELD = 1
+_LIST_TOKEN_FIELD = 2
+_BATCH_RUNS_FIELD = 1
+_TYPE_URL = "type.googleapis.com/"
+EMPTY = empty_pb2.Empty().SerializeToString()
+
+_EVERYTHING = ReadMask()
+_LEAVES = (engine.CONTAINER, engine.IMPORTER)
+
+
+def run(run: Run, spec: bytes = b"", details_wire: bytes = b"", mask: ReadMask = _EVERYTHING) -> bytes:
+    """A PipelineJob. `details_wire`: entries of PipelineJobDetail.task_details."""
+    head = _head(run)
+    raw = b"".join((head.SerializeToString(), run.header_wire))
+    if mask.tree is None and not mask.left_out:
+        return b"".join((raw, field_bytes(_SPEC_FIELD, spec), field_bytes(_DETAIL_FIELD, details_wire)))
+    parts = [raw]
+    if not mask.is_whole_spec and mask.wants_spec:
+        parts.append(field_bytes(_SPEC_FIELD, spec))
+    if not mask.are_whole_tasks and mask.wants_tasks:
+        parts.append(field_bytes(_DETAIL_FIELD, details_wire))
+    if mask.tree is not None or len(parts) > 1:
+        job = pipeline_job_pb2.PipelineJob.FromString(b"".join(parts))
+        if mask.wants_pipeline_info:
+            info = job.pipeline_spec.fields["pipelineInfo"].struct_value
+            info.fields["name"].string_value = run.pipeline_name
+        mask.prune(job)
+        parts = [job.SerializeToString()]
+    if mask.is_whole_spec:
+        parts.append(field_bytes(_SPEC_FIELD, spec))
+    if mask.are_whole_tasks:
+        parts.append(field_bytes(_DETAIL_FIELD, details_wire))
+    return b"".join(parts)
+
+
+def details(found: RunDetails, mask: ReadMask = _EVERYTHING) -> bytes:
+    """A PipelineJob with what the mask asks for of its inside."""
+    wire = found.details_wire
+    if wire is None:
+        records = (engine.TaskRecord.FromString(row.record) for row in found.tasks)
+        wire = task_details(found.run, records) if mask.wants_tasks else b""
+    return run(found.run, found.spec, wire, mask)
+
+
+def page(found: RunPage, mask: ReadMask, get: Callable[[RunName], RunDetails]) -> bytes:
+    """A ListPipelineJobsResponse. `get` is asked only for what the page itself does not hold."""
+    parts = [item_bytes(_LIST_RUNS_FIELD, _listed(each, mask, get)) for each in found.runs]
+    parts.append(field_bytes(_LIST_TOKEN_FIELD, found.next_token.encode()))
+    return b"".join(parts)
+
+
+def _listed(each: Run, mask: ReadMask, get: Callable[[RunName], RunDetails]) -> bytes:
+    if mask.wants_spec or mask.wants_tasks:
+        try:
+            return details(get(each.name), mask)
+        except NotFound:
+            pass  # deleted since the page was read: it is listed as it was, without its inside
+    return run(each, mask=mask)
+
+
+def _head(run: Run) -> pipeline_job_pb2.PipelineJob:
+    """The fields that the store knows of a run; the ones that its caller gave are in `header_wire`."""
+    head = pipeline_job_pb2.PipelineJob(
+        name=str(run.name),
+        display_name=run.display_name,
+        state=int(run.state),  # type: ignore[arg-type]  # the numbers are the wire's
+        labels={**run.labels, BILLING_LABEL: str(run.id)},
+        original_pipeline_job_id=run.original_id,
+        original_pipeline_job=run.original_name,
+        warnings=run.warnings,
+    )
+    set_time(head.create_time, run.created_ns)
+    set_time(head.update_time, run.updated_ns)
+    if run.started_ns:
+        set_time(head.start_time, run.started_ns)
+    if run.ended_ns:
+        set_time(head.end_time, run.ended_ns)
+    if run.error is not None:
+        head.error.CopyFrom(status(run.error))
+    return head
+
+
+def effective_header(preserved_wire: bytes, parameters: Mapping[str, str], output_directory: str) -> bytes:
+    """`preserved_wire` with the parameters and the directory that a rerun has taken over from its original.
+
+    A run-time configuration given twice is merged by every reader, the later one winning name by name.
+    """
+    effective = pipeline_job_pb2.PipelineJob()
+    for name, text in parameters.items():
+        set_from_json(effective.runtime_config.parameter_values[name], text)
+    if output_directory:
+        effective.runtime_config.gcs_output_directory = output_directory
+    return preserved_wire + effective.SerializeToString()
+
+
+def set_time(target: timestamp_pb2.Timestamp, at_ns: int) -> None:
+    target.seconds, target.nanos = divmod(at_ns, 1_000_000_000)
+
+
+def status(failure: Failure) -> status_pb2.Status:
+    return status_pb2.Status(code=failure.code, message=failure.message)
+
+
+def operation(found: Operation) -> bytes:
+    """A google.longrunning.Operation whose payloads are of the package under which it was made."""
+    return bytes(_operation(found).SerializeToString())
+
+
+def operations(found: tuple[Sequence[Operation], str]) -> bytes:
+    each, next_token = found
+    answer = operations_pb2.ListOperationsResponse(
+        operations=[_operation(one) for one in each], next_page_token=next_token
+    )
+    return bytes(answer.SerializeToString())
+
+
+def _operation(found: Operation) -> operations_pb2.Operation:
+    answer = operations_pb2.Operation(name=str(found.name), done=found.is_done)
+    if found.kind is OperationKind.BATCH_CANCEL:
+        metadata: Message = metadata_pb2.BatchCancelPipelineJobsOperationMetadata(targets=_targets(found))
+    else:
+        metadata = metadata_pb2.DeleteOperationMetadata(targets=_targets(found))
+    set_time(metadata.generic_metadata.create_time, found.created_ns)  # type: ignore[attr-defined]
+    set_time(metadata.generic_metadata.update_time, found.updated_ns)  # type: ignore[attr-defined]
+    answer.metadata.CopyFrom(_any(found, metadata.DESCRIPTOR.name, metadata.SerializeToString()))
+    if not found.is_done:
+        return answer
+    if found.error is not None:
+        answer.error.CopyFrom(status(found.error))
+    elif found.kind is OperationKind.DELETE:
+        answer.response.Pack(empty_pb2.Empty())
+    else:
+        kind = (
+            metadata_pb2.BatchCancelPipelineJobsResponse
+            if found.kind is OperationKind.BATCH_CANCEL
+            else metadata_pb2.BatchDeletePipelineJobsResponse
+        )
+        runs = b"".join(item_bytes(_BATCH_RUNS_FIELD, run(each)) for each in found.runs)
+        answer.response.CopyFrom(_any(found, kind.DESCRIPTOR.name, runs))
+    return answer
+
+
+def _any(found: Operation, name: str, value: bytes) -> any_pb2.Any:
+    return any_pb2.Any(type_url=f"{_TYPE_URL}{found.party}.{name}", value=value)
+
+
+def _targets(found: Operation) -> list[metadata_pb2.OperationTarget]:
+    return [_target(target) for target in found.targets]
+
+
+def _target(target: OperationTarget) -> metadata_pb2.OperationTarget:
+    return metadata_pb2.OperationTarget(
+        name=target.name,
+        outcome=target.outcome.upper(),
+        state=int(target.state or 0),  # type: ignore[arg-type]  # the numbers are the wire's
+    )
+
+
+def plan(view: PlanView, page_size: int, page_token: str) -> bytes:
+    """A PlanRerunResponse. Errors: InvalidArgument for a token that is none; Aborted when the plan is another now."""
+    start = _start(page_token, view.etag)
+    tasks = view.result.tasks
+    end = min(start + page_size, len(tasks))
+    counts = Counter((task.verdict, task.reason) for task in tasks if task.kind in _LEAVES)
+    answer = rerun_pb2.PlanRerunResponse(
+        etag=view.etag,
+        pipeline_name=view.result.pipeline_name,
+        counts=[
+            rerun_pb2.VerdictCount(verdict=verdict, reason=reason, count=count)  # type: ignore[arg-type]
+            for (verdict, reason), count in sorted(counts.items())
+        ],
+        warnings=view.result.warnings,
+        total_size=len(tasks),
+        tasks=[_planned(task) for task in tasks[start:end]],
+        next_page_token=_token(end, view.etag) if end < len(tasks) else "",
+    )
+    return answer.SerializeToString()
+
+
+def _planned(task: engine.TaskRecord) -> rerun_pb2.PlannedTask:
+    return rerun_pb2.PlannedTask(
+        task_id=task.task_id,
+        parent_task_id=task.parent_task_id,
+        task_name=task.name,
+        task_unique_name=task.path,
+        verdict=task.verdict,  # type: ignore[arg-type]  # the numbers are the engine's
+        reason=task.reason,  # type: ignore[arg-type]
+        reason_field=task.reason_field,
+        caused_by=task.caused_by,
+        reused_from=source_of(task),
+        kind=task.kind,  # type: ignore[arg-type]
+    )
+
+
+def _token(start: int, etag: str) -> str:
+    return base64.urlsafe_b64encode(f"{start}/{etag}".encode()).decode()
+
+
+def _start(token: str, etag: str) -> int:
+    if not token:
+        return 0
+    try:
+        start, _, planned_etag = base64.urlsafe_b64decode(token.encode()).decode().partition("/")
+        first = int(start)
+    except (ValueError, binascii.Error):
+        raise InvalidArgument(FieldProblem("page_token", "expected a token of an earlier answer")) from None
+    if planned_etag != etag:
+        raise Aborted()
+    if first < 0:
+        raise InvalidArgument(FieldProblem("page_token", "expected a token of an earlier answer"))
+    return first

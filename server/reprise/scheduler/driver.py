@@ -1,0 +1,290 @@
+"""One run, from the claim to its end: feeds what happened to the core, writes what it decides, launches leaves.
+
+Invariants: everything is written before it is acted upon, in one transaction a step, under this server's fence. No
+attempt starts before the store has committed it, and the store refuses that for a run that is being cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from reprise.domain.names import RunName
+from reprise.domain.run import (
+    AttemptRow,
+    CacheRow,
+    ClaimedRun,
+    Failure,
+    Finish,
+    Progress,
+    ProgressResult,
+    Run,
+)
+from reprise.domain.states import RunState
+from reprise.pb.engine.v1 import engine_pb2 as engine
+from reprise.plan import RunMachine
+from reprise.scheduler.leaf import Leaf, LeafHost, LeafOutcome
+from reprise.scheduler.records import RunRecords
+
+EncodeDetails = Callable[[Run, Sequence[engine.TaskRecord], engine.Values], bytes]
+Write = Callable[[Progress], "asyncio.Future[ProgressResult]"]
+
+
+@dataclass(slots=True)
+class _Pending:
+    """What the next transaction will carry."""
+
+    starts: list[AttemptRow] = field(default_factory=list)
+    started: list[asyncio.Future[bool]] = field(default_factory=list)
+    attempts: dict[tuple[int, int], AttemptRow] = field(default_factory=dict)
+    cache: list[CacheRow] = field(default_factory=list)
+    reuses: list[int] = field(default_factory=list)
+    error: Failure | None = None
+
+
+class RunDriver:
+    """Lives on the scheduler's loop; `wake_for_cancel` is the one method that others call."""
+
+    def __init__(
+        self,
+        claimed: ClaimedRun,
+        request: engine.RunRequest,
+        host: LeafHost,
+        write: Write,
+        encode_details: EncodeDetails,
+        now_ns: Callable[[], int],
+        window: int,
+    ) -> None:
+        """`window`: how many leaves are looked after at once, waiting ones included; the rest is queued cheaply."""
+        self.run = claimed.run
+        self._state = claimed.run.state
+        self._request = request
+        self._machine = RunMachine(request)
+        self._records = RunRecords(claimed.tasks)
+        self._attempts: dict[int, list[AttemptRow]] = {}
+        for attempt in claimed.attempts:
+            self._attempts.setdefault(attempt.task_id, []).append(attempt)
+        self._host = host
+        self._write = write
+        self._encode_details = encode_details
+        self._now_ns = now_ns
+        self._window = window
+        self._queue: deque[engine.Launch] = deque()
+        self._leaves: dict[int, Leaf] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ended: list[LeafOutcome] = []
+        self._pending = _Pending()
+        self._something = asyncio.Event()
+        self._is_cancelling = claimed.run.state is RunState.CANCELLING
+        self._is_cancel_known = False
+
+    @property
+    def settings(self) -> engine.RunSettings:
+        return self._request.settings
+
+    @property
+    def name(self) -> RunName:
+        return self.run.name
+
+    def wake_for_cancel(self) -> None:
+        self._is_cancelling = True
+        self._something.set()
+
+    async def drive(self) -> None:
+        """Go on with the run until it has ended. Errors: FenceLost; whatever else is a fault of this server."""
+        try:
+            decisions = self._replay()
+            while True:
+                if decisions is not None and decisions.HasField("run_ended"):
+                    await self._finish(decisions.run_ended)
+                    return
+                self._fill_window()
+                await self._flush()
+                if not self._has_news:
+                    await self._something.wait()
+                self._something.clear()
+                decisions = self._advance()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # What leaves call.
+
+    async def start_attempt(self, row: AttemptRow) -> bool:
+        """Commit the start of an attempt; False: the run is being cancelled and the attempt must not start."""
+        committed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._pending.starts.append(row)
+        self._pending.started.append(committed)
+        self._something.set()
+        return await committed
+
+    def end_attempt(self, row: AttemptRow, retry_after: engine.Failure | None) -> None:
+        """Note the end of an attempt. `retry_after`: it failed, and the task will be tried again."""
+        self._pending.attempts[row.task_id, row.number] = row
+        if retry_after is not None:
+            self._records.await_retry(row.task_id, retry_after, self._now_ns())
+        self._something.set()
+
+    def show_error(self, failure: Failure) -> None:
+        """Show on the run why it cannot end."""
+        self._pending.error = failure
+        self._something.set()
+
+    # The loop's parts.
+
+    @property
+    def _has_news(self) -> bool:
+        return bool(
+            self._ended
+            or self._pending.starts
+            or self._pending.attempts
+            or (self._is_cancelling and not self._is_cancel_known)
+        )
+
+    def _replay(self) -> engine.Decisions:
+        decisions = self._machine.advance(engine.Events())
+        self._apply(decisions)
+        ended = self._records.replayable()
+        if ended:
+            decisions = self._machine.advance(engine.Events(ended=ended))
+            self._apply(decisions)
+        return decisions
+
+    def _advance(self) -> engine.Decisions | None:
+        events = engine.Events()
+        ended, self._ended = self._ended, []
+        now_ns = self._now_ns()
+        for outcome in ended:
+            self._leaves.pop(outcome.event.task_id, None)
+            self._records.end_leaf(outcome.event, now_ns, outcome.kill_method)
+            events.ended.append(outcome.event)
+            if outcome.attempt is not None:
+                self._pending.attempts[outcome.attempt.task_id, outcome.attempt.number] = outcome.attempt
+            if outcome.event.HasField("source"):
+                self._pending.reuses.append(outcome.event.source.run_id)
+            if outcome.is_cacheable:
+                record = self._records[outcome.event.task_id]
+                self._pending.cache.append(
+                    CacheRow(record.key, self.run.id, record.task_id, record.SerializeToString(), now_ns)
+                )
+        if self._is_cancelling and not self._is_cancel_known:
+            self._is_cancel_known = True
+            events.cancel = True
+            self._records.mark_cancelling(now_ns)
+            for leaf in self._leaves.values():
+                leaf.cancel()
+            for launch in self._queue:
+                self._ended.append(LeafOutcome.never_started(launch))
+            self._queue.clear()
+        if not events.ended and not events.cancel:
+            return None
+        decisions = self._machine.advance(events)
+        self._apply(decisions)
+        return decisions
+
+    def _apply(self, decisions: engine.Decisions) -> None:
+        now_ns = self._now_ns()
+        for decision in decisions.decisions:
+            match decision.WhichOneof("what"):
+                case "created":
+                    self._records.create(decision.created, now_ns)
+                case "started":
+                    self._records.start_dag(decision.task_id, decision.started, now_ns)
+                case "ended":
+                    self._records.end_node(decision.task_id, decision.ended, now_ns)
+                case "launch":
+                    if not self._records.is_ended(decision.task_id):
+                        self._records.launch(decision.launch, now_ns)
+                        self._queue.append(decision.launch)
+
+    def _fill_window(self) -> None:
+        while self._queue and len(self._leaves) < self._window:
+            launch = self._queue.popleft()
+            if self._records.is_ended(launch.task_id):
+                continue  # replayed: its end follows
+            leaf = Leaf(launch, self._attempts.pop(launch.task_id, []), self, self._host)
+            self._leaves[launch.task_id] = leaf
+            task = asyncio.get_running_loop().create_task(self._look_after(leaf))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _look_after(self, leaf: Leaf) -> None:
+        outcome = await leaf.run()
+        self._ended.append(outcome)
+        self._something.set()
+
+    async def _flush(self) -> None:
+        pending, self._pending = self._pending, _Pending()
+        now_ns = self._now_ns()
+        starts = () if self._is_cancelling else tuple(pending.starts)
+        starting = self._records.start_attempts(starts, now_ns)
+        tasks = self._records.take_dirty()
+        state = RunState.RUNNING if starts and self._state in _NOT_BEGUN else None
+        if not (tasks or starts or pending.attempts or pending.cache or pending.error):
+            for committed in pending.started:
+                committed.set_result(False)
+            return
+        result = await self._write(
+            Progress(
+                run_id=self.run.id,
+                fence=self.run.fence,
+                now_ns=now_ns,
+                tasks=tasks,
+                starts=starts,
+                starting=[row for row, _ in starting],
+                attempts=tuple(pending.attempts.values()),
+                state=state,
+                cache=tuple(pending.cache),
+                reuses=tuple(pending.reuses),
+                error=pending.error,
+            )
+        )
+        self._state = result.state
+        if result.state is RunState.CANCELLING and not self._is_cancelling:
+            self.wake_for_cancel()
+        if result.were_starts_refused:
+            self._records.take_back(earlier for _, earlier in starting)
+        for committed in pending.started:
+            if not committed.done():
+                committed.set_result(bool(starts) and not result.were_starts_refused)
+
+    async def _finish(self, ended: engine.RunEnded) -> None:
+        for record in self._records.all_in_order():
+            if record.state == engine.RUNNING:  # a fault of the core must not be written down as an outcome
+                raise RuntimeError(f"{self.name}: the run ended while {record.path} was running")
+        records = self._records.all_in_order()
+        blob = await asyncio.to_thread(lambda: engine.TaskRecords(tasks=records).SerializeToString())
+        details = await asyncio.to_thread(self._encode_details, self.run, records, ended.outputs)
+        await self._write(
+            Progress(
+                run_id=self.run.id,
+                fence=self.run.fence,
+                now_ns=self._now_ns(),
+                tasks=self._records.take_dirty(),
+                attempts=tuple(self._pending.attempts.values()),
+                cache=tuple(self._pending.cache),
+                reuses=tuple(self._pending.reuses),
+                state=(
+                    RunState.RUNNING
+                    if self._state in _NOT_BEGUN and ended.state != engine.CANCELLED
+                    else None
+                ),
+                finish=Finish(
+                    state=_RUN_STATES[ended.state],
+                    error=Failure(ended.error.code, ended.error.message) if ended.HasField("error") else None,
+                    records=blob,
+                    details_wire=details,
+                ),
+            )
+        )
+
+
+_NOT_BEGUN = (RunState.QUEUED, RunState.PENDING)
+_RUN_STATES = {
+    engine.SUCCEEDED: RunState.SUCCEEDED,
+    engine.FAILED: RunState.FAILED,
+    engine.CANCELLED: RunState.CANCELLED,
+}

@@ -1,0 +1,168 @@
+"""The task records of one run in memory, and how decisions of the core change them.
+
+Invariant: a record changes only along the moves of `domain.states`; what has changed since the last write is `dirty`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reprise.domain.run import AttemptRow, TaskRow
+from reprise.domain.states import TaskState, move_task
+from reprise.pb.engine.v1 import engine_pb2 as engine
+
+
+class RunRecords:
+    def __init__(self, stored: Iterable[TaskRow]) -> None:
+        self._records: dict[int, engine.TaskRecord] = {
+            row.task_id: engine.TaskRecord.FromString(row.record) for row in stored
+        }
+        self._dirty: dict[int, None] = {}
+        self._event_count = max((record.end_order for record in self._records.values()), default=0)
+
+    def __getitem__(self, task_id: int) -> engine.TaskRecord:
+        return self._records[task_id]
+
+    def is_ended(self, task_id: int) -> bool:
+        return TaskState(self._records[task_id].state).is_terminal
+
+    def all_in_order(self) -> list[engine.TaskRecord]:
+        return [self._records[task_id] for task_id in sorted(self._records)]
+
+    def replayable(self) -> list[engine.LeafEnded]:
+        """The ends that were reported to the core before, in the order in which they were."""
+        ended = [record for record in self._records.values() if record.end_order]
+        ended.sort(key=lambda record: record.end_order)
+        return [_as_event(record) for record in ended]
+
+    def create(self, created: engine.NodeCreated, now_ns: int) -> None:
+        task = created.task
+        if task.task_id in self._records:
+            return
+        record = engine.TaskRecord()
+        record.CopyFrom(task)
+        record.created_ns = now_ns
+        record.state = engine.PENDING
+        self._records[task.task_id] = record
+        self._touch(record, now_ns)
+
+    def start_dag(self, task_id: int, started: engine.NodeStarted, now_ns: int) -> None:
+        record = self._records[task_id]
+        if record.state != engine.PENDING:
+            return
+        record.inputs.CopyFrom(started.inputs)
+        record.verdict, record.reason = started.verdict, started.reason
+        record.started_ns = now_ns
+        self._move(record, TaskState.RUNNING, now_ns)
+
+    def end_node(self, task_id: int, ended: engine.NodeEnded, now_ns: int) -> None:
+        record = self._records[task_id]
+        if self.is_ended(task_id):
+            return
+        if ended.verdict:
+            record.verdict, record.reason = ended.verdict, ended.reason
+            record.reason_field, record.caused_by = ended.reason_field, ended.caused_by
+        for field in ("inputs", "outputs", "error", "source", "override_inputs", "candidate"):
+            if ended.HasField(field):
+                getattr(record, field).CopyFrom(getattr(ended, field))
+        if ended.key:
+            record.key, record.preimage = ended.key, ended.preimage
+        record.is_left_out = ended.is_left_out
+        record.ended_ns = now_ns
+        self._move(record, TaskState(ended.state), now_ns)
+
+    def launch(self, launch: engine.Launch, now_ns: int) -> None:
+        """Keep what was resolved for a leaf that will run; its state changes when its first attempt starts."""
+        record = self._records[launch.task_id]
+        if self.is_ended(launch.task_id):
+            return
+        record.inputs.CopyFrom(launch.inputs)
+        record.key, record.preimage = launch.key, launch.preimage
+        record.verdict, record.reason = launch.verdict, launch.reason
+        record.reason_field, record.caused_by = launch.reason_field, launch.caused_by
+        record.image = launch.image
+        if launch.HasField("override_inputs"):
+            record.override_inputs.CopyFrom(launch.override_inputs)
+        if launch.HasField("candidate"):
+            record.candidate.CopyFrom(launch.candidate)
+        self._dirty[launch.task_id] = None
+
+    def start_attempts(self, starts: Iterable[AttemptRow], now_ns: int) -> list[tuple[TaskRow, bytes]]:
+        """Move the tasks of `starts` to RUNNING: the rows to write, each with what `take_back` needs."""
+        moved = []
+        for start in starts:
+            record = self._records[start.task_id]
+            earlier = record.SerializeToString()
+            record.attempts = start.number
+            record.started_ns = record.started_ns or now_ns
+            if record.state != engine.RUNNING:
+                self._move(record, TaskState.RUNNING, now_ns)
+            self._dirty.pop(start.task_id, None)
+            moved.append((_as_row(record), earlier))
+        return moved
+
+    def take_back(self, earlier: Iterable[bytes]) -> None:
+        """The starts were refused: the records are again what they were before `start_attempts`."""
+        for stored in earlier:
+            record = engine.TaskRecord.FromString(stored)
+            self._records[record.task_id].CopyFrom(record)
+            self._dirty[record.task_id] = None
+
+    def await_retry(self, task_id: int, failure: engine.Failure, now_ns: int) -> None:
+        record = self._records[task_id]
+        change = record.history.add(at_ns=now_ns, state=engine.FAILED)
+        change.error.CopyFrom(failure)
+        if record.state == engine.RUNNING:
+            self._move(record, TaskState.PENDING, now_ns)
+
+    def mark_cancelling(self, now_ns: int) -> None:
+        for record in self._records.values():
+            if record.state == engine.RUNNING and record.kind in (engine.CONTAINER, engine.IMPORTER):
+                self._move(record, TaskState.CANCELLING, now_ns)
+
+    def end_leaf(self, event: engine.LeafEnded, now_ns: int, kill_method: str = "") -> None:
+        record = self._records[event.task_id]
+        if event.HasField("outputs"):
+            record.outputs.CopyFrom(event.outputs)
+        if event.HasField("error"):
+            record.error.CopyFrom(event.error)
+        if event.HasField("source"):
+            record.source.CopyFrom(event.source)
+            record.verdict, record.reason = engine.REUSE, engine.CACHE_HIT
+        if event.state == engine.SUCCEEDED:
+            record.ClearField("candidate")
+        self._event_count += 1
+        record.end_order = self._event_count
+        record.ended_ns = now_ns
+        record.kill_method = kill_method
+        self._move(record, TaskState(event.state), now_ns)
+
+    def take_dirty(self) -> list[TaskRow]:
+        """The rows to write. They count as written: a write that fails ends this server's hold of the run."""
+        rows = [_as_row(self._records[task_id]) for task_id in self._dirty]
+        self._dirty.clear()
+        return rows
+
+    def _move(self, record: engine.TaskRecord, target: TaskState, now_ns: int) -> None:
+        record.state = engine.State.ValueType(int(move_task(TaskState(record.state), target)))
+        self._touch(record, now_ns)
+
+    def _touch(self, record: engine.TaskRecord, now_ns: int) -> None:
+        change = record.history.add(at_ns=now_ns, state=record.state)
+        if record.HasField("error") and TaskState(record.state).is_terminal:
+            change.error.CopyFrom(record.error)
+        self._dirty[record.task_id] = None
+
+
+def _as_row(record: engine.TaskRecord) -> TaskRow:
+    return TaskRow(record.task_id, record.path, TaskState(record.state), record.SerializeToString())
+
+
+def _as_event(record: engine.TaskRecord) -> engine.LeafEnded:
+    event = engine.LeafEnded(task_id=record.task_id, state=record.state)
+    event.outputs.CopyFrom(record.outputs)
+    if record.HasField("error"):
+        event.error.CopyFrom(record.error)
+    if record.HasField("source"):
+        event.source.CopyFrom(record.source)
+    return event

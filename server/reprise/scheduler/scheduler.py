@@ -1,0 +1,252 @@
+"""The scheduler: claims runs, drives each one, keeps its leases. It owns the one event loop, in a thread of its own.
+
+Invariant: the store is the queue. A wake-up is a hint whose loss costs latency, never work: everything is also found by
+polling. What one run does wrong ends the hold of that run, never the scheduler.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from reprise.artifact.contract import ArtifactPlace
+from reprise.domain.errors import FenceLost, RepriseError
+from reprise.domain.run import CacheRow, ClaimedRun, Failure, Progress, ProgressResult, Run
+from reprise.domain.states import RunState
+from reprise.executor.contract import Executor
+from reprise.executor.launch import AttemptMaker
+from reprise.pb.engine.v1 import engine_pb2 as engine
+from reprise.scheduler.driver import EncodeDetails, RunDriver
+from reprise.scheduler.leaf import LeafHost
+from reprise.store.contract import Store
+
+_log = logging.getLogger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
+_INTERNAL = 13  # google.rpc.Code
+_PAUSE_AFTER_FAULT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerSettings:
+    data_dir: Path
+    owner: str  # unique among the servers of one store, and among the lives of one server
+    max_tasks: int = 8
+    max_runs: int = 2000  # driven at once; the rest waits in the store
+    lease_s: float = 15.0
+    poll_s: float = 1.0
+    look_ahead: int = 64  # leaves prepared beyond those that run
+
+
+class Scheduler:
+    """`start`, `wake` and `stop` are for any thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        executor: Executor,
+        maker: AttemptMaker,
+        artifacts: ArtifactPlace,
+        encode_details: EncodeDetails,
+        now_ns: Callable[[], int],
+        settings: SchedulerSettings,
+    ) -> None:
+        self._store = store
+        self._executor = executor
+        self._maker = maker
+        self._artifacts = artifacts
+        self._encode_details = encode_details
+        self._now_ns = now_ns
+        self._settings = settings
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_up = threading.Event()
+        self._wanted = asyncio.Event()
+        self._is_stopping = False
+        self._drivers: dict[int, RunDriver] = {}
+        self._driving: dict[int, asyncio.Task[None]] = {}
+        # Writes of many runs at once are what group commit is for: each waits in a thread of its own.
+        self._writers = ThreadPoolExecutor(16, thread_name_prefix="reprise-write")
+        self._fault: BaseException | None = None
+        self._renew_at_ns = 0
+
+    def start(self) -> None:
+        """Return when runs are being claimed. Errors: whatever kept it from starting."""
+        self._thread = threading.Thread(target=self._main, name="reprise-scheduler", daemon=True)
+        self._thread.start()
+        self._is_up.wait()
+        if self._fault is not None:
+            raise self._fault
+
+    def wake(self) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wanted.set)
+
+    def stop(self) -> None:
+        """Let go of every run without ending it: attempts live on, and the next server takes them over."""
+        if self._thread is None or self._loop is None:
+            return
+        self._is_stopping = True
+        self.wake()
+        self._thread.join()
+        self._writers.shutdown()
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:
+            self._fault = error
+            _log.exception("the scheduler has ended")
+        finally:
+            self._is_up.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self._executor.open()
+        slots = asyncio.Semaphore(self._settings.max_tasks)
+        host = LeafHost(
+            executor=self._executor,
+            maker=self._maker,
+            artifacts=self._artifacts,
+            slots=slots,
+            runs_dir=self._settings.data_dir / "runs",
+            now_ns=self._now_ns,
+            look_up_cache=self._look_up_cache,
+        )
+        self._is_up.set()
+        try:
+            while not self._is_stopping:
+                is_woken = self._wanted.is_set()
+                self._wanted.clear()
+                try:
+                    await self._look_around(host, is_woken)
+                except RepriseError as error:
+                    _log.warning("the store did not answer: %s", error)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wanted.wait(), self._settings.poll_s)
+        finally:
+            for task in list(self._driving.values()):
+                task.cancel()
+            await asyncio.gather(*self._driving.values(), return_exceptions=True)
+            await self._executor.close()
+
+    async def _look_around(self, host: LeafHost, is_woken: bool) -> None:
+        """Claim what is free, hand on cancels, drop what another server has taken, remove what nobody needs."""
+        settings = self._settings
+        now_ns = self._now_ns()
+        if is_woken or now_ns >= self._renew_at_ns:
+            await self._renew(now_ns)
+        room = settings.max_runs - len(self._drivers)
+        if room > 0:
+            claimed = await self._in_thread(
+                self._store.claim_runs, settings.owner, room, now_ns, settings.lease_s
+            )
+            for one in claimed:
+                self._drive(one, host)
+        garbage = await self._in_thread(self._store.take_garbage, 16)
+        for garbage_id, folder in garbage:
+            await self._in_thread(shutil.rmtree, settings.data_dir / folder, True)
+            await self._in_thread(self._store.drop_garbage, [garbage_id])
+
+    async def _renew(self, now_ns: int) -> None:
+        settings = self._settings
+        self._renew_at_ns = now_ns + int(settings.lease_s / 3 * 1e9)
+        before = set(self._drivers)
+        held = dict(
+            await self._in_thread(self._store.renew_leases, settings.owner, now_ns, settings.lease_s)
+        )
+        for run_id in before & set(self._drivers):
+            if run_id not in held:
+                # It may just have ended; then its own driver is about to say so.
+                self._driving[run_id].cancel()
+            elif held[run_id] is RunState.CANCELLING:
+                self._drivers[run_id].wake_for_cancel()
+
+    def _drive(self, claimed: ClaimedRun, host: LeafHost) -> None:
+        run_id = claimed.run.id
+        task = asyncio.get_running_loop().create_task(self._drive_to_the_end(claimed, host))
+        self._driving[run_id] = task
+        task.add_done_callback(lambda _task: self._forget(run_id))
+
+    def _forget(self, run_id: int) -> None:
+        self._drivers.pop(run_id, None)
+        self._driving.pop(run_id, None)
+
+    async def _drive_to_the_end(self, claimed: ClaimedRun, host: LeafHost) -> None:
+        run = claimed.run
+        try:
+            request = self._request(claimed)
+            driver = await asyncio.to_thread(
+                RunDriver,
+                claimed,
+                request,
+                host,
+                self._write,
+                self._encode_details,
+                self._now_ns,
+                self._settings.max_tasks + self._settings.look_ahead,
+            )
+            self._drivers[run.id] = driver
+            await driver.drive()
+        except FenceLost:
+            _log.info("%s: another server has it now", run.name)
+        except asyncio.CancelledError:
+            await self._in_thread(self._store.release_run, run.id, run.fence)
+            raise
+        except Exception as error:
+            _log.exception("%s: cannot be driven now; it is tried again", run.name)
+            await self._hold_off(run, error)
+
+    async def _hold_off(self, run: Run, error: Exception) -> None:
+        """Say on the run why it does not go on, and give it back after a pause."""
+        failure = Failure(_INTERNAL, f"this run cannot go on now, and is tried again: {error}")
+        with contextlib.suppress(RepriseError):
+            await self._write(Progress(run.id, run.fence, self._now_ns(), error=failure))
+        await asyncio.sleep(_PAUSE_AFTER_FAULT_S)
+        with contextlib.suppress(RepriseError):
+            await self._in_thread(self._store.release_run, run.id, run.fence)
+
+    def _request(self, claimed: ClaimedRun) -> engine.RunRequest:
+        """What the core needs, put together again from what the store keeps apart."""
+        run = claimed.run
+        request = engine.RunRequest.FromString(claimed.request)
+        request.spec = claimed.spec
+        if request.HasField("original"):
+            request.original.spec = claimed.original_spec
+            request.original.records = claimed.original_records
+        settings = request.settings
+        settings.run_id = run.id
+        settings.job_id = run.name.job_id
+        settings.resource_name = str(run.name)
+        settings.create_time_utc = settings.schedule_time_utc = _rfc3339(run.created_ns)
+        folder = self._settings.data_dir / "runs" / str(run.id)
+        settings.workspace_path = str(folder / "workspace")
+        if self._artifacts.local_path(settings.pipeline_root or "gs://") is None:
+            settings.pipeline_root = str(folder / "artifacts")
+        return request
+
+    async def _write(self, progress: Progress) -> ProgressResult:
+        return await self._in_thread(self._store.record_progress, progress)
+
+    async def _look_up_cache(self, run: Run, key: bytes) -> CacheRow | None:
+        return await self._in_thread(
+            self._store.look_up_cache, run.name.parent.project, run.pipeline_name, key, run.id
+        )
+
+    async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._writers, lambda: call(*args, **kwargs)
+        )
+
+
+def _rfc3339(at_ns: int) -> str:
+    return datetime.fromtimestamp(at_ns / 1e9, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,364 @@
+"""The use cases, one method each. Knows no wire format, no database, no process.
+
+Invariant: a call either does all that was asked and is durable when it returns, or raises and has done nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reprise import plan as planner
+from reprise.artifact.contract import ABSENT, ArtifactPlace, Known, Presence
+from reprise.domain import errors
+from reprise.domain.commands import ArtifactRef, CreateRun, TaskConfig
+from reprise.domain.errors import FieldProblem
+from reprise.domain.names import OperationName, Parent, RunName
+from reprise.domain.run import (
+    ListQuery,
+    NewRun,
+    Operation,
+    OperationKind,
+    OriginalRef,
+    OriginalRun,
+    Party,
+    Run,
+    RunDetails,
+    RunPage,
+)
+from reprise.pb.engine.v1 import engine_pb2 as engine
+from reprise.platform_spec import check_platform_spec
+from reprise.store.contract import Store
+
+_NOT_IN_AN_ID = re.compile(r"[^-0-9a-z]+")
+_LONGEST_WAIT_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """A plan as a caller sees it; `etag` stands for everything that it depends on."""
+
+    etag: str
+    result: engine.PlanResult
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLog:
+    """Where the log of one attempt lies. `is_complete`: nothing more will be written to it."""
+
+    path: Path
+    attempt: int
+    is_complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    request: engine.RunRequest
+    result: engine.PlanResult
+    original: OriginalRun | None
+    etag: str
+
+
+class PipelineService:
+    """Safe to call from any number of threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        artifacts: ArtifactPlace,
+        data_dir: Path,
+        now_ns: Callable[[], int],
+        unique: Callable[[], str],
+        wake: Callable[[], None] = lambda: None,
+        is_environment_vouched: bool = False,
+    ) -> None:
+        """`unique` gives short lower-case strings for ids; `wake` hints to the scheduler that there is work.
+
+        `is_environment_vouched`: see `check_platform_spec`.
+        """
+        self._store = store
+        self._artifacts = artifacts
+        self._data_dir = data_dir
+        self._now_ns = now_ns
+        self._unique = unique
+        self._wake = wake
+        self._is_environment_vouched = is_environment_vouched
+
+    def create(self, command: CreateRun) -> Run:
+        """Store a run, durable and PENDING. Repeatable with the same request id.
+
+        Errors: InvalidArgument (every problem at once), AlreadyExists, NotFound, FailedPrecondition, Aborted.
+        """
+        if command.request_id:
+            earlier = self._store.find_request(command.parent, command.request_id, command.fingerprint)
+            if earlier is not None:
+                return earlier
+        prepared = self._prepare(command)
+        if command.etag and command.etag != prepared.etag:
+            raise errors.Aborted()
+        name = RunName.make(command.parent, command.job_id or self._job_id(prepared.result.pipeline_name))
+        run, is_new = self._store.create_run(
+            NewRun(
+                name=name,
+                display_name=command.display_name or prepared.result.pipeline_name,
+                pipeline_name=prepared.result.pipeline_name,
+                labels=command.labels,
+                header_wire=command.preserved_wire,
+                spec=prepared.request.spec,
+                request=_slim(prepared.request),
+                created_ns=self._now_ns(),
+                original=(
+                    OriginalRef(prepared.original.run.id, str(prepared.original.run.name))
+                    if prepared.original
+                    else None
+                ),
+                template_uri=command.template_uri,
+                schedule_name=command.schedule_name,
+                warnings=(*command.warnings, *prepared.result.warnings),
+            ),
+            command.request_id,
+            command.fingerprint,
+        )
+        if is_new:
+            self._wake()
+        return run
+
+    def plan(self, command: CreateRun) -> PlanView:
+        """What `create` with the same command would do. Changes nothing. Errors: as `create`."""
+        prepared = self._prepare(command)
+        return PlanView(prepared.etag, prepared.result)
+
+    def get(self, name: RunName) -> RunDetails:
+        return self._store.get_details(name)
+
+    def list(self, query: ListQuery) -> RunPage:
+        return self._store.list_runs(query)
+
+    def cancel(self, name: RunName) -> Run:
+        """Once this returns, no task of the run starts any more. A run that has ended is left as it is."""
+        run = self._store.request_cancel(name, self._now_ns())
+        self._wake()
+        return run
+
+    def delete(self, name: RunName, party: Party) -> Operation:
+        """Errors: NotFound; FailedPrecondition for a run that has not ended."""
+        return self._store.delete_runs(name.parent, [name], OperationKind.DELETE, party, self._now_ns())
+
+    def batch_cancel(self, parent: Parent, names: Sequence[RunName], party: Party) -> Operation:
+        """All or none; repeats count once. The operation is done when every run has ended."""
+        operation = self._store.begin_batch_cancel(parent, _once(names), party, self._now_ns())
+        self._wake()
+        return operation
+
+    def batch_delete(self, parent: Parent, names: Sequence[RunName], party: Party) -> Operation:
+        return self._store.delete_runs(
+            parent, _once(names), OperationKind.BATCH_DELETE, party, self._now_ns()
+        )
+
+    def get_operation(self, name: OperationName) -> Operation:
+        return self._store.get_operation(name)
+
+    def wait_operation(self, name: OperationName, timeout_s: float) -> Operation:
+        """The operation as it is when it is done, or after `timeout_s`, whichever comes first."""
+        changed = threading.Event()
+        remove = self._store.add_listener(lambda _run_id: changed.set())
+        try:
+            deadline_ns = self._now_ns() + int(min(timeout_s, _LONGEST_WAIT_S) * 1e9)
+            while True:
+                changed.clear()
+                operation = self._store.get_operation(name)
+                left_s = (deadline_ns - self._now_ns()) / 1e9
+                if operation.is_done or left_s <= 0:
+                    return operation
+                changed.wait(min(left_s, 1.0))
+        finally:
+            remove()
+
+    def list_operations(
+        self, parent: Parent, page_size: int, page_token: str
+    ) -> tuple[Sequence[Operation], str]:
+        return self._store.list_operations(parent, page_size, page_token)
+
+    def delete_operation(self, name: OperationName) -> None:
+        self._store.delete_operation(name)
+
+    def cancel_operation(self, name: OperationName) -> None:
+        """Operations here cannot be taken back: what they cancel or delete is under way. Errors: NotFound."""
+        self._store.get_operation(name)
+
+    def task_log(self, name: RunName, task: str, attempt: int = 0) -> TaskLog:
+        """The log of a task, named by path or id; attempt 0 is the latest. Errors: NotFound."""
+        found = self._store.find_attempt(name, task, attempt)
+        folder = self._data_dir / "runs" / str(found.run_id) / str(found.task_id) / str(found.number)
+        return TaskLog(folder / "log", found.number, found.is_complete)
+
+    def _job_id(self, pipeline_name: str) -> str:
+        stem = _NOT_IN_AN_ID.sub("-", pipeline_name.lower()).strip("-")[:100] or "run"
+        return f"{stem}-{self._unique()}"
+
+    def _prepare(self, command: CreateRun) -> _Prepared:
+        original = self._original(command)
+        platform = check_platform_spec(
+            command.platform_spec, f"{command.field}.platform_spec", self._is_environment_vouched
+        )
+        problems = list(platform.problems)
+        if command.configs and original is None:
+            problems.append(
+                FieldProblem(
+                    f"{command.field}.pipeline_task_rerun_configs",
+                    "configs are given without an original; set original_pipeline_job_id",
+                )
+            )
+        if original is None and not command.spec:
+            problems.append(FieldProblem(f"{command.field}.pipeline_spec", "expected a compiled pipeline"))
+        if problems:
+            raise errors.InvalidArgument(problems)
+        request = self._request(command, original)
+        result = planner.plan(request)
+        found = [FieldProblem(problem.field, problem.message) for problem in result.problems]
+        found += [
+            FieldProblem(
+                f"{command.field}.pipeline_spec",
+                f"task {need.path!r}: {need.construct} cannot run outside Google Cloud",
+            )
+            for need in result.requirements
+        ]
+        if found:
+            raise errors.InvalidArgument(found)
+        result.warnings.extend(platform.warnings)
+        return _Prepared(request, result, original, result.digest.hex())
+
+    def _original(self, command: CreateRun) -> OriginalRun | None:
+        if command.original_name:
+            name = RunName.parse(command.original_name, "original_pipeline_job")
+            return self._store.get_original(name.parent, self._store.get_run(name).id)
+        if command.original_id:
+            return self._store.get_original(command.parent, command.original_id)
+        return None
+
+    def _request(self, command: CreateRun, original: OriginalRun | None) -> engine.RunRequest:
+        request = engine.RunRequest(spec=command.spec or (original.spec if original else b""))
+        settings = request.settings
+        settings.resource_name = f"{command.parent}/pipelineJobs/{command.job_id}"
+        settings.job_id = command.job_id
+        settings.pipeline_root = command.output_directory.rstrip("/")
+        settings.failure_policy = engine.FailurePolicy.ValueType(int(command.failure_policy))
+        settings.are_legacy_parameters = command.are_legacy_parameters
+        settings.parameters.extend(_parameters(command.parameters.items()))
+        for name, artifact_id in sorted(command.input_artifacts.items()):
+            reference = ArtifactRef(
+                f"{command.field}.runtime_config.input_artifacts[{name!r}]", name=artifact_id
+            )
+            settings.input_artifacts.append(self._artifact_list(name, [reference], original))
+        if original is not None:
+            earlier = engine.RunRequest.FromString(original.request)
+            if not settings.pipeline_root:
+                settings.pipeline_root = earlier.settings.pipeline_root
+            request.original.run_id = original.run.id
+            request.original.resource_name = str(original.run.name)
+            request.original.spec = original.spec
+            request.original.parameters.extend(earlier.settings.parameters)
+            request.original.pipeline_root = earlier.settings.pipeline_root
+            request.original.records = self._with_presence(original.records)
+        for config in command.configs:
+            request.configs.append(self._config(config, original))
+        return request
+
+    def _config(self, config: TaskConfig, original: OriginalRun | None) -> engine.Config:
+        wanted = engine.Config(
+            field=config.field,
+            task_id=config.task_id,
+            task_name=config.task_name,
+            has_inputs=config.has_inputs,
+            skip_task=config.skip_task,
+            skip_downstream_tasks=config.skip_downstream_tasks,
+            drop_overrides=config.drop_overrides,
+        )
+        wanted.input_parameters.extend(_parameters(config.input_parameters.items()))
+        for name, references in sorted(config.input_artifacts.items()):
+            wanted.input_artifacts.append(self._artifact_list(name, references, original))
+        return wanted
+
+    def _artifact_list(
+        self, name: str, references: Sequence[ArtifactRef], original: OriginalRun | None
+    ) -> engine.ArtifactList:
+        """The artifacts that a caller names, looked up and digested. Errors: InvalidArgument naming the input."""
+        found = engine.ArtifactList(name=name, is_list=len(references) > 1)
+        known = {artifact.name: artifact for artifact in _artifacts_of(original)} if original else {}
+        for reference in references:
+            artifact = engine.Artifact()
+            if reference.name and "://" not in reference.name and not reference.name.startswith("/"):
+                earlier = known.get(reference.name.rpartition("/")[2])
+                if earlier is None:
+                    raise errors.InvalidArgument(
+                        FieldProblem(reference.field, f"no artifact named {reference.name!r} is known")
+                    )
+                artifact.CopyFrom(earlier)
+            elif uri := reference.uri or reference.name:
+                artifact.uri = uri
+                artifact.schema_title = reference.schema_title
+                artifact.schema_version = reference.schema_version
+                artifact.metadata_json = reference.metadata_json
+                artifact.name = hashlib.sha256(uri.encode()).hexdigest()[:20]
+            else:
+                raise errors.InvalidArgument(
+                    FieldProblem(reference.field, "expected the uri or the name of an artifact")
+                )
+            seen = self._artifacts.digest([artifact.uri])[0]
+            if seen.digest == ABSENT:
+                raise errors.InvalidArgument(
+                    FieldProblem(reference.field, f"there is no artifact at {artifact.uri!r}")
+                )
+            artifact.digest, artifact.fingerprint = seen.digest, seen.fingerprint
+            found.artifacts.append(artifact)
+        return found
+
+    def _with_presence(self, records: bytes) -> bytes:
+        """The records with what became of their artifacts since; the same bytes where there are none."""
+        parsed = engine.TaskRecords.FromString(records)
+        artifacts = [artifact for task in parsed.tasks for artifact in _outputs(task)]
+        if not artifacts:
+            return records
+        presences = self._artifacts.look(
+            [Known(artifact.uri, artifact.digest, artifact.fingerprint) for artifact in artifacts]
+        )
+        if all(presence is Presence.PRESENT for presence in presences):
+            return records
+        for artifact, presence in zip(artifacts, presences, strict=True):
+            artifact.presence = engine.Presence.ValueType(int(presence))
+        return parsed.SerializeToString()
+
+
+def _slim(request: engine.RunRequest) -> bytes:
+    """The request without what the store keeps once, by digest."""
+    slim = engine.RunRequest()
+    slim.CopyFrom(request)
+    slim.spec = b""
+    slim.original.ClearField("spec")
+    slim.original.ClearField("records")
+    if not request.HasField("original"):
+        slim.ClearField("original")
+    return slim.SerializeToString(deterministic=True)
+
+
+def _parameters(items: Iterable[tuple[str, str]]) -> list[engine.Parameter]:
+    return [engine.Parameter(name=name, json=value) for name, value in sorted(items)]
+
+
+def _outputs(task: engine.TaskRecord) -> Iterable[engine.Artifact]:
+    for holder in (task, task.candidate) if task.HasField("candidate") else (task,):
+        for group in holder.outputs.artifacts:
+            yield from group.artifacts
+
+
+def _artifacts_of(original: OriginalRun) -> Iterable[engine.Artifact]:
+    for task in engine.TaskRecords.FromString(original.records).tasks:
+        yield from _outputs(task)
+
+
+def _once(names: Sequence[RunName]) -> list[RunName]:
+    return list(dict.fromkeys(names))

@@ -1,0 +1,159 @@
+"""A parsed filter as a condition in SQL: which fields there are, and what each can be compared with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Column, ColumnElement, and_, exists, false, not_, or_, true
+
+from reprise.domain.states import RunState
+from reprise.store.filter import And, Comparison, Node, Not, problem
+from reprise.store.tables import run_labels, runs
+
+_TEXTS: dict[str, Column[str]] = {
+    "display_name": runs.c.display_name,
+    "pipeline_name": runs.c.pipeline_name,
+    "template_uri": runs.c.template_uri,
+    "schedule_name": runs.c.schedule_name,
+    "pipeline_job_user_id": runs.c.job_id,
+}
+_TIMES: dict[str, Column[int]] = {
+    "create_time": runs.c.created_ns,
+    "update_time": runs.c.updated_ns,
+    "start_time": runs.c.started_ns,
+    "end_time": runs.c.ended_ns,
+}
+_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9})\d*)?)?\s*(Z|z|[+-]\d\d:?\d\d)?"
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIELDS = ", ".join([*_TEXTS, *_TIMES, "state", "labels.<key>"])
+
+
+def to_clause(node: Node | None, aliases: Mapping[str, str]) -> ColumnElement[bool]:
+    """Errors: InvalidArgument. `aliases` are other names for fields."""
+    if node is None:
+        return true()
+    if isinstance(node, Comparison):
+        return _comparison(node, aliases)
+    if isinstance(node, Not):
+        return not_(to_clause(node.term, aliases))
+    terms = [to_clause(term, aliases) for term in node.terms]
+    return and_(*terms) if isinstance(node, And) else or_(*terms)
+
+
+def _comparison(node: Comparison, aliases: Mapping[str, str]) -> ColumnElement[bool]:
+    field = aliases.get(node.field, node.field)
+    if field in _TEXTS:
+        return _text(node, _TEXTS[field])
+    if field in _TIMES:
+        return _time(node, _TIMES[field])
+    if field == "state":
+        return _state(node)
+    if field == "labels":
+        return _has_label(node, node.pattern)
+    if field.startswith("labels."):
+        return _label(node, field.removeprefix("labels."))
+    raise problem(f"no field {node.field[:100]!r}; the fields are {FIELDS}")
+
+
+def _text(node: Comparison, column: Column[str]) -> ColumnElement[bool]:
+    if node.operator == "=":
+        return _matches(column, node)
+    if node.operator == "!=":
+        return not_(_matches(column, node))
+    if node.operator == ":":
+        return _matches(column, node) if node.has_wildcard else column.contains(node.value, autoescape=True)
+    return _ORDER[node.operator](column, _plain(node))
+
+
+def _matches(column: Column[str], node: Comparison) -> ColumnElement[bool]:
+    if not node.has_wildcard:
+        return column == node.value
+    pattern = "%".join(part.replace("/", "//").replace("%", "/%").replace("_", "/_") for part in node.pattern)
+    return column.like(pattern, escape="/")
+
+
+def _label(node: Comparison, key: str) -> ColumnElement[bool]:
+    if node.operator == ":" and node.pattern == ("", ""):
+        return _exists(run_labels.c.key == key)
+    if node.operator == "!=":
+        # True also where there is no such label, as NOT (labels.k = v) is.
+        return not_(_exists(and_(run_labels.c.key == key, _matches(run_labels.c.value, node))))
+    return _exists(and_(run_labels.c.key == key, _text(node, run_labels.c.value)))
+
+
+def _has_label(node: Comparison, pattern: tuple[str, ...]) -> ColumnElement[bool]:
+    if node.operator != ":":
+        raise problem('labels can be asked for as labels.<key> = "value" or labels:<key>')
+    return true() if pattern == ("", "") else _exists(_matches(run_labels.c.key, node))
+
+
+def _exists(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(run_labels.c.run_id == runs.c.id, condition)
+
+
+def _state(node: Comparison) -> ColumnElement[bool]:
+    if node.operator not in ("=", "!=", ":"):
+        raise problem("a state can be compared with = and != only")
+    name = _plain(node).removeprefix("PIPELINE_STATE_")
+    if name in RunState.__members__:
+        condition: ColumnElement[bool] = runs.c.state == int(RunState[name])
+    elif name in _NO_RUN_HAS:
+        condition = false()
+    elif name.isascii() and name.isdecimal() and len(name) < 10:
+        condition = runs.c.state == int(name)
+    else:
+        raise problem(f"no state {node.value[:100]!r}; expected PIPELINE_STATE_RUNNING, for instance")
+    return not_(condition) if node.operator == "!=" else condition
+
+
+_NO_RUN_HAS = ("UNSPECIFIED", "PAUSED")
+
+
+def _time(node: Comparison, column: Column[int]) -> ColumnElement[bool]:
+    if node.operator == ":":
+        if node.pattern == ("", ""):
+            return column != 0
+        raise problem(f"{node.field} can be compared with = != < <= > >=, or asked for by :*")
+    at_ns = _time_ns(node)
+    if node.operator == "!=":
+        return column != at_ns
+    # A time that has not come is not before any other.
+    return and_(column != 0, _ORDER[node.operator](column, at_ns))
+
+
+def _time_ns(node: Comparison) -> int:
+    text = _plain(node)
+    match = _TIME.fullmatch(text)
+    wrong = problem(f"{node.field} is compared with a time such as 2026-01-31T12:00:00Z, got {text[:100]!r}")
+    if match is None:
+        raise wrong
+    date, clock, fraction, zone = match.groups()
+    zone = "+00:00" if zone in (None, "Z", "z") else zone
+    try:
+        at = datetime.fromisoformat(f"{date}T{clock or '00:00:00'}{zone}")
+        since = at - _EPOCH
+    except (ValueError, OverflowError) as error:
+        raise wrong from error
+    at_ns = (since // timedelta(seconds=1)) * 1_000_000_000 + int((fraction or "").ljust(9, "0"))
+    if abs(at_ns) >= 2**63:
+        raise wrong
+    return at_ns
+
+
+def _plain(node: Comparison) -> str:
+    if node.has_wildcard:
+        raise problem(f"{node.field} {node.operator} takes no wildcard")
+    return node.value
+
+
+_ORDER: Mapping[str, Callable[..., ColumnElement[bool]]] = {
+    "=": lambda column, value: column == value,
+    "<": lambda column, value: column < value,
+    "<=": lambda column, value: column <= value,
+    ">": lambda column, value: column > value,
+    ">=": lambda column, value: column >= value,
+}

@@ -1,0 +1,128 @@
+"""What a store guarantees. One method is one transaction is one guarantee; SQLite and PostgreSQL implement it.
+
+Invariants: a mutation is durable when its call returns. Every mutation locks the run's row first. Writes of the
+scheduler carry the fence of the owner and are refused (FenceLost) when another has claimed the run since.
+All methods are plain blocking calls, safe from any thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from reprise.domain.names import OperationName, Parent, RunName
+from reprise.domain.run import (
+    AttemptRef,
+    CacheRow,
+    ClaimedRun,
+    ListQuery,
+    NewRun,
+    Operation,
+    OperationKind,
+    OriginalRun,
+    Party,
+    Progress,
+    ProgressResult,
+    Run,
+    RunDetails,
+    RunPage,
+)
+from reprise.domain.states import RunState
+
+
+class Store(Protocol):
+    def create_run(self, new: NewRun, request_id: str = "", fingerprint: bytes = b"") -> tuple[Run, bool]:
+        """Store a run, PENDING. (run, True); (the earlier run, False) if `request_id` was used with this fingerprint.
+
+        Errors: AlreadyExists (metadata `same_request`: whether the fingerprint is the same); RequestIdReused;
+        NotFound or FailedPrecondition when the original is gone or not terminal.
+        """
+        ...
+
+    def find_request(self, parent: Parent, request_id: str, fingerprint: bytes) -> Run | None:
+        """The run that this request id made earlier; None: it is new. Errors: RequestIdReused."""
+        ...
+
+    def find_attempt(self, name: RunName, task: str, number: int) -> AttemptRef:
+        """The attempt of a task, named by path or decimal id; number 0 is the latest. Errors: NotFound."""
+        ...
+
+    def get_run(self, name: RunName) -> Run:
+        """Errors: NotFound."""
+        ...
+
+    def get_run_by_id(self, parent: Parent, run_id: int) -> Run:
+        """Errors: NotFound, also when the run has another parent."""
+        ...
+
+    def get_details(self, name: RunName) -> RunDetails:
+        """The run, its spec and its tasks from one snapshot. Errors: NotFound."""
+        ...
+
+    def get_spec(self, digest: bytes) -> bytes: ...
+
+    def get_original(self, parent: Parent, run_id: int) -> OriginalRun:
+        """Errors: NotFound; FailedPrecondition when it has not ended."""
+        ...
+
+    def list_runs(self, query: ListQuery) -> RunPage:
+        """Newest first unless ordered otherwise. Errors: InvalidArgument for filter, order or token."""
+        ...
+
+    def request_cancel(self, name: RunName, now_ns: int) -> Run:
+        """CANCELLING, or CANCELLED where nothing had started; a run that has ended is left as it is. Errors: NotFound."""
+        ...
+
+    def begin_batch_cancel(self, parent: Parent, names: Sequence[RunName], party: Party, now_ns: int) -> Operation:
+        """All names go to CANCELLING (or CANCELLED) or none does. Errors: NotFound naming each missing run."""
+        ...
+
+    def delete_runs(
+        self, parent: Parent, names: Sequence[RunName], kind: OperationKind, party: Party, now_ns: int
+    ) -> Operation:
+        """All or none. The operation is done. Errors: NotFound; FailedPrecondition naming the runs that have not ended."""
+        ...
+
+    def get_operation(self, name: OperationName) -> Operation:
+        """Errors: NotFound."""
+        ...
+
+    def list_operations(self, parent: Parent, page_size: int, page_token: str) -> tuple[Sequence[Operation], str]: ...
+
+    def delete_operation(self, name: OperationName) -> None:
+        """Forget an operation; what it does goes on. Errors: NotFound."""
+        ...
+
+    # The scheduler's part.
+
+    def claim_runs(self, owner: str, limit: int, now_ns: int, lease_s: float) -> Sequence[ClaimedRun]:
+        """Take up to `limit` runs that have not ended and that nobody holds a live lease of; raises each one's fence."""
+        ...
+
+    def renew_leases(self, owner: str, now_ns: int, lease_s: float) -> Sequence[tuple[int, RunState]]:
+        """Renew all leases of `owner`; gives (run id, state) of the runs it still owns."""
+        ...
+
+    def release_run(self, run_id: int, fence: int) -> None:
+        """Give up the hold of a run, so that any server may claim it at once. Nothing happens where it is lost."""
+        ...
+
+    def record_progress(self, progress: Progress) -> ProgressResult:
+        """Errors: FenceLost."""
+        ...
+
+    def look_up_cache(self, project: str, pipeline_name: str, key: bytes, not_run_id: int) -> CacheRow | None: ...
+
+    def take_garbage(self, limit: int) -> Sequence[tuple[int, str]]:
+        """Folders that no run refers to any more, to be removed by the caller: (id, path below the data dir)."""
+        ...
+
+    def drop_garbage(self, ids: Sequence[int]) -> None: ...
+
+    def add_listener(self, listener: Callable[[int], None]) -> Callable[[], None]:
+        """Call `listener(run id)` after a commit that concerns the run, from any thread; a hint that may be lost.
+
+        Gives the function that removes it."""
+        ...
+
+    def close(self) -> None: ...

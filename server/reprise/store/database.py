@@ -1,0 +1,68 @@
+"""The seam between what is written once (the contract in SQL) and what differs between the databases.
+
+Invariants: a mutation is one transaction, durable when `mutate` returns; a read sees one snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Column
+from sqlalchemy.sql.elements import CompilerElement
+
+from reprise.store.statement import Row, Statement
+
+T = TypeVar("T")
+
+
+class Transaction(Protocol):
+    """What the work of a transaction may do. It must not keep it."""
+
+    def one(self, statement: Statement, *values: Any) -> Row | None: ...
+
+    def all(self, statement: Statement, *values: Any) -> list[Row]: ...
+
+    def all_in(self, statement: Statement, numbers: Sequence[int], *values: Any) -> list[Row]:
+        """As `all`, for a statement with `ids()` in it."""
+        ...
+
+    def execute(self, statement: Statement, *values: Any) -> int:
+        """Gives the number of rows concerned."""
+        ...
+
+    def execute_many(self, statement: Statement, rows: Sequence[Row]) -> None: ...
+
+    def query(self, construct: CompilerElement) -> list[Row]:
+        """Run what was built for this call alone; its values are inside."""
+        ...
+
+    def large(self, column: Column[bytes], row_id: int) -> bytes:
+        """The column's value in the row of this number, which is there: the fastest way for many bytes."""
+        ...
+
+    def concerns(self, run_id: int) -> None:
+        """Listeners hear of this run after the commit."""
+        ...
+
+
+class Database(Protocol):
+    def mutate(self, work: Callable[[Transaction], T], *, is_urgent: bool = False) -> T:
+        """Run `work` in a transaction; it is wholly durable, or raises and has done nothing.
+
+        `work` may be run more than once, so it changes nothing outside the transaction. What is urgent goes
+        through on a full disk too. Errors: those of `work`; Unavailable; ResourceExhausted.
+        """
+        ...
+
+    def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work`, which only reads, on one snapshot. Errors: those of `work`; Unavailable."""
+        ...
+
+    def read_one(self, statement: Statement, *values: Any) -> Row | None:
+        """The first row of one statement: the shortest way, for what is asked most."""
+        ...
+
+    def add_listener(self, listener: Callable[[int], None]) -> Callable[[], None]: ...
+
+    def close(self) -> None: ...

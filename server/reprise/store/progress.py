@@ -1,0 +1,189 @@
+"""What the scheduler writes of a run, in one transaction.
+
+Invariants: nothing is written under a fence that is not the run's; states move only along the edges of the
+domain's tables; a task has at most one attempt that lives and at most one that has succeeded; no start is
+written once a cancel is; a run that has ended never changes again. Writing the same thing twice changes
+nothing, so that a caller who does not know whether a write was made may make it again.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, insert, select, update
+
+from reprise.domain.errors import FenceLost, IllegalMove, NotFound
+from reprise.domain.run import Finish, Progress, ProgressResult
+from reprise.domain.states import AttemptState, RunState, move_run
+from reprise.store.database import Transaction
+from reprise.store.operations import run_has_ended
+from reprise.store.references import put_blob, share_files
+from reprise.store.rows import from_failure
+from reprise.store.runs import are_there, log_changes
+from reprise.store.statement import Statement, param
+from reprise.store.tables import attempts, cache_entries, run_details, runs, tasks
+from reprise.store.task_progress import ChangeLog, write_attempts, write_tasks
+
+_LOCK = Statement(
+    select(
+        runs.c.state,
+        runs.c.fence,
+        runs.c.event_seq,
+        runs.c.started_ns,
+        runs.c.error_code,
+        runs.c.error_message,
+        runs.c.project,
+        runs.c.pipeline_name,
+    )
+    .where(runs.c.id == param("run_id"))
+    .with_for_update(),
+    "run_id",
+)
+_UPDATE_RUN = Statement(
+    update(runs)
+    .values(
+        state=param("state"),
+        updated_ns=param("updated_ns"),
+        started_ns=param("started_ns"),
+        error_code=param("error_code"),
+        error_message=param("error_message"),
+        event_seq=param("event_seq"),
+    )
+    .where(runs.c.id == param("run_id"), runs.c.fence == param("fence")),
+    "state",
+    "updated_ns",
+    "started_ns",
+    "error_code",
+    "error_message",
+    "event_seq",
+    "run_id",
+    "fence",
+)
+_END_RUN = Statement(
+    update(runs)
+    .values(ended_ns=param("ended_ns"), records_digest=param("digest"), owner="", lease_until_ns=0)
+    .where(runs.c.id == param("run_id"), runs.c.fence == param("fence")),
+    "ended_ns",
+    "digest",
+    "run_id",
+    "fence",
+)
+_INSERT_DETAILS = Statement(insert(run_details))
+_DELETE_TASKS = Statement(delete(tasks).where(tasks.c.run_id == param("run_id")), "run_id")
+_LIVING_ATTEMPT = Statement(
+    select(attempts.c.task_id, attempts.c.number)
+    .where(
+        attempts.c.run_id == param("run_id"),
+        attempts.c.state <= int(AttemptState.RUNNING),
+    )
+    .limit(1),
+    "run_id",
+)
+_DROP_CACHE = Statement(
+    delete(cache_entries).where(
+        cache_entries.c.project == param("project"),
+        cache_entries.c.pipeline_name == param("pipeline_name"),
+        cache_entries.c.key == param("key"),
+        cache_entries.c.run_id == param("run_id"),
+    ),
+    "project",
+    "pipeline_name",
+    "key",
+    "run_id",
+)
+_INSERT_CACHE = Statement(insert(cache_entries))
+
+
+def record_progress(tx: Transaction, progress: Progress) -> ProgressResult:
+    row = tx.one(_LOCK, progress.run_id)
+    if row is None or row[1] != progress.fence:
+        raise FenceLost(metadata={"run_id": str(progress.run_id)})
+    before = RunState(row[0])
+    if before.is_terminal:
+        return _repeated(progress, before)
+    log = ChangeLog(progress.run_id, row[2])
+    state = before
+    if progress.state is not None and progress.state is not before and before is not RunState.CANCELLING:
+        state = move_run(before, progress.state)
+        log.add(0, 0, int(before), int(state))
+    are_refused = bool(progress.starts or progress.starting) and state is RunState.CANCELLING
+    _share(tx, progress)
+    if progress.starts and not are_refused and state is not RunState.RUNNING:
+        raise IllegalMove(f"nothing starts in a run that is {state.name}")
+    write_tasks(tx, log, progress.tasks if are_refused else [*progress.tasks, *progress.starting])
+    write_attempts(tx, log, progress, are_starts_refused=are_refused)
+    _write_cache(tx, progress, row[6], row[7])
+    error = (row[4], row[5]) if progress.error is None else from_failure(progress.error)
+    if progress.finish is not None:
+        state = _end_state(state, progress.finish.state, log)
+        error = from_failure(progress.finish.error)
+    has_started = state in (RunState.RUNNING, RunState.SUCCEEDED, RunState.CANCELLING)
+    started_ns = row[3] or (progress.now_ns if has_started else 0)
+    is_ours = tx.execute(
+        _UPDATE_RUN,
+        int(state),
+        progress.now_ns,
+        started_ns,
+        *error,
+        log.seq,
+        progress.run_id,
+        progress.fence,
+    )
+    if not is_ours:
+        raise FenceLost(metadata={"run_id": str(progress.run_id)})
+    if log.changes:
+        log_changes(tx, progress.run_id, log.seq, progress.now_ns, log.changes)
+    if progress.finish is not None:
+        _finish(tx, progress, progress.finish)
+    tx.concerns(progress.run_id)
+    return ProgressResult(state, are_refused)
+
+
+def _repeated(progress: Progress, state: RunState) -> ProgressResult:
+    if progress.finish is not None and progress.finish.state is state:
+        return ProgressResult(state)
+    raise IllegalMove(f"the run has ended: {state.name}")
+
+
+def _end_state(state: RunState, target: RunState, log: ChangeLog) -> RunState:
+    if not target.is_terminal:
+        raise IllegalMove(f"a run cannot end as {target.name}")
+    # A run whose tasks all end in the transaction that begins it was RUNNING for that moment.
+    if state in (RunState.QUEUED, RunState.PENDING) and target is RunState.SUCCEEDED:
+        log.add(0, 0, int(state), int(RunState.RUNNING))
+        state = move_run(state, RunState.RUNNING)
+    log.add(0, 0, int(state), int(target))
+    return move_run(state, target)
+
+
+def _finish(tx: Transaction, progress: Progress, finish: Finish) -> None:
+    living = tx.one(_LIVING_ATTEMPT, progress.run_id)
+    if living is not None:
+        raise IllegalMove(f"attempt {living[1]} of task {living[0]} has not ended")
+    digest = put_blob(tx, finish.records)
+    tx.execute(_END_RUN, progress.now_ns, digest, progress.run_id, progress.fence)
+    tx.execute(_INSERT_DETAILS, progress.run_id, finish.details_wire)
+    tx.execute(_DELETE_TASKS, progress.run_id)
+    run_has_ended(tx, progress.run_id, finish.state, progress.now_ns)
+
+
+def _share(tx: Transaction, progress: Progress) -> None:
+    sources = sorted(set(progress.reuses) - {progress.run_id})
+    if not sources:
+        return
+    if not are_there(tx, sources):
+        raise NotFound("an outcome that was to be reused has been deleted")
+    share_files(tx, progress.run_id, sources)
+
+
+def _write_cache(tx: Transaction, progress: Progress, project: str, pipeline_name: str) -> None:
+    for entry in progress.cache:
+        tx.execute(_DROP_CACHE, project, pipeline_name, entry.key, progress.run_id)
+        tx.execute(
+            _INSERT_CACHE,
+            project,
+            pipeline_name,
+            entry.key,
+            progress.run_id,
+            entry.task_id,
+            entry.created_ns,
+            entry.record,
+        )

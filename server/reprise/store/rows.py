@@ -1,0 +1,156 @@
+"""Rows to values. Invariant: the columns named here and the values made of them have one order, kept in
+this file.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from sqlalchemy import select
+
+from reprise.domain.names import Parent, RunName
+from reprise.domain.run import AttemptRow, Failure, Run, TaskRow
+from reprise.domain.states import AttemptState, RunState, TaskState
+from reprise.store.statement import Row
+from reprise.store.tables import attempts, run_payloads, runs, tasks
+
+RUN_COLUMNS = (
+    runs.c.id,
+    runs.c.project,
+    runs.c.location,
+    runs.c.job_id,
+    runs.c.display_name,
+    runs.c.state,
+    runs.c.pipeline_name,
+    runs.c.labels,
+    runs.c.spec_digest,
+    runs.c.created_ns,
+    runs.c.updated_ns,
+    runs.c.started_ns,
+    runs.c.ended_ns,
+    runs.c.error_code,
+    runs.c.error_message,
+    runs.c.original_id,
+    runs.c.original_name,
+    runs.c.template_uri,
+    runs.c.schedule_name,
+    runs.c.fence,
+    runs.c.owner,
+    runs.c.warnings,
+    run_payloads.c.header_wire,
+)
+RUN_WIDTH = len(RUN_COLUMNS)
+SELECT_RUN = select(*RUN_COLUMNS).select_from(runs.join(run_payloads))
+
+TASK_COLUMNS = (tasks.c.task_id, tasks.c.path, tasks.c.state, tasks.c.record)
+ATTEMPT_COLUMNS = (
+    attempts.c.task_id,
+    attempts.c.number,
+    attempts.c.state,
+    attempts.c.executor,
+    attempts.c.handle,
+    attempts.c.started_ns,
+    attempts.c.ended_ns,
+    attempts.c.is_counted,
+    attempts.c.exit,
+)
+
+# Looked up by number: calling an enum takes five times as long, and these are made for every row.
+_RUN_STATES = {int(state): state for state in RunState}
+_TASK_STATES = {int(state): state for state in TaskState}
+
+
+def to_run(row: Row) -> Run:
+    (
+        id_,
+        project,
+        location,
+        job_id,
+        display_name,
+        state,
+        pipeline_name,
+        labels,
+        spec_digest,
+        created_ns,
+        updated_ns,
+        started_ns,
+        ended_ns,
+        error_code,
+        error_message,
+        original_id,
+        original_name,
+        template_uri,
+        schedule_name,
+        fence,
+        owner,
+        warnings,
+        header_wire,
+    ) = row[:RUN_WIDTH]
+    return Run(
+        id=id_,
+        name=RunName(Parent(project, location), job_id),
+        display_name=display_name,
+        state=_RUN_STATES[state],
+        pipeline_name=pipeline_name,
+        labels={} if labels == "{}" else json.loads(labels),
+        header_wire=header_wire,
+        spec_digest=spec_digest,
+        created_ns=created_ns,
+        updated_ns=updated_ns,
+        started_ns=started_ns,
+        ended_ns=ended_ns,
+        error=to_failure(error_code, error_message),
+        original_id=original_id,
+        original_name=original_name,
+        template_uri=template_uri,
+        schedule_name=schedule_name,
+        fence=fence,
+        owner=owner,
+        warnings=() if warnings == "[]" else tuple(json.loads(warnings)),
+    )
+
+
+def to_failure(code: int | None, message: str | None) -> Failure | None:
+    return None if code is None else Failure(code, message or "")
+
+
+def from_failure(failure: Failure | None) -> tuple[int | None, str | None]:
+    return (None, None) if failure is None else (failure.code, failure.message)
+
+
+def to_task(row: Row) -> TaskRow:
+    return TaskRow(row[0], row[1], _TASK_STATES[row[2]], row[3])
+
+
+def to_attempt(row: Row) -> AttemptRow:
+    task_id, number, state, executor, handle, started_ns, ended_ns, is_counted, exit_ = row
+    return AttemptRow(
+        task_id=task_id,
+        number=number,
+        state=AttemptState(state),
+        executor=executor,
+        handle=handle,
+        started_ns=started_ns,
+        ended_ns=ended_ns,
+        is_counted=bool(is_counted),
+        exit=exit_,
+    )
+
+
+def freeze_run(row: Row) -> bytes:
+    """A row of RUN_COLUMNS as bytes: what an operation answers with, whatever becomes of the run."""
+    return json.dumps(row, default=_bytes_to_json, separators=(",", ":")).encode()
+
+
+def thaw_run(snapshot: bytes) -> Run:
+    return to_run(json.loads(snapshot, object_hook=_bytes_from_json))
+
+
+def _bytes_to_json(value: Any) -> dict[str, str]:
+    return {"base64": base64.b64encode(value).decode()}
+
+
+def _bytes_from_json(value: dict[str, str]) -> bytes:
+    return base64.b64decode(value["base64"])

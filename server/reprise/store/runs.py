@@ -1,0 +1,326 @@
+"""Runs: storing one, and reading one.
+
+Invariant: a rerun holds references of its own to everything of its original that it needs (spec, records,
+folders), taken in the transaction that stores it, so that deleting the original breaks nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from sqlalchemy import insert, select
+
+from reprise.domain.errors import (
+    Aborted,
+    AlreadyExists,
+    FailedPrecondition,
+    FieldProblem,
+    NotFound,
+    RequestIdReused,
+)
+from reprise.domain.names import Parent, RunName
+from reprise.domain.run import NewRun, OriginalRun, Run, RunDetails
+from reprise.domain.states import RunState
+from reprise.store.counters import LARGEST_ID, next_id
+from reprise.store.database import Database, Transaction
+from reprise.store.references import (
+    add_own_files,
+    find_blob,
+    put_blob,
+    refer_to_blob,
+    share_files,
+)
+from reprise.store.rows import RUN_COLUMNS, RUN_WIDTH, SELECT_RUN, TASK_COLUMNS, to_run, to_task
+from reprise.store.statement import Row, Statement, if_small, param
+from reprise.store.tables import (
+    blob_bytes,
+    blobs,
+    events,
+    request_ids,
+    run_details,
+    run_labels,
+    run_payloads,
+    runs,
+    tasks,
+)
+
+_BY_NAME = (
+    runs.c.project == param("project"),
+    runs.c.location == param("location"),
+    runs.c.job_id == param("job_id"),
+)
+GET_RUN = Statement(SELECT_RUN.where(*_BY_NAME), "project", "location", "job_id")
+GET_RUN_BY_ID = Statement(SELECT_RUN.where(runs.c.id == param("run_id")), "run_id")
+GET_ID = Statement(select(runs.c.id).where(*_BY_NAME), "project", "location", "job_id")
+# One statement is one snapshot without a transaction around it: the short way for a run that has ended.
+_GET_DETAILS = Statement(
+    select(
+        *RUN_COLUMNS,
+        if_small(blob_bytes.c.bytes),
+        run_details.c.run_id,
+        if_small(run_details.c.details_wire),
+    )
+    .select_from(
+        runs.join(run_payloads)
+        .join(blobs, blobs.c.digest == runs.c.spec_digest)
+        .join(blob_bytes, blob_bytes.c.id == blobs.c.id)
+        .outerjoin(run_details, run_details.c.run_id == runs.c.id)
+    )
+    .where(*_BY_NAME),
+    "project",
+    "location",
+    "job_id",
+)
+GET_TASKS = Statement(
+    select(*TASK_COLUMNS).where(tasks.c.run_id == param("run_id")).order_by(tasks.c.task_id), "run_id"
+)
+_GET_ORIGINAL = Statement(
+    select(*RUN_COLUMNS, run_payloads.c.request, runs.c.records_digest)
+    .select_from(runs.join(run_payloads))
+    .where(runs.c.id == param("run_id")),
+    "run_id",
+)
+_LOCK_ORIGINAL = Statement(
+    select(
+        runs.c.project,
+        runs.c.location,
+        runs.c.job_id,
+        runs.c.state,
+        runs.c.spec_digest,
+        runs.c.records_digest,
+    )
+    .where(runs.c.id == param("run_id"))
+    .with_for_update(),
+    "run_id",
+)
+_LOCK_SOURCE = Statement(select(runs.c.id).where(runs.c.id == param("run_id")).with_for_update(), "run_id")
+_GET_FINGERPRINT = Statement(select(runs.c.fingerprint).where(*_BY_NAME), "project", "location", "job_id")
+_GET_REQUEST_ID = Statement(
+    select(request_ids.c.fingerprint, request_ids.c.run_id).where(
+        request_ids.c.project == param("project"),
+        request_ids.c.location == param("location"),
+        request_ids.c.request_id == param("request_id"),
+    ),
+    "project",
+    "location",
+    "request_id",
+)
+_INSERT_RUN = Statement(insert(runs))
+_INSERT_PAYLOAD = Statement(insert(run_payloads))
+_INSERT_LABEL = Statement(insert(run_labels))
+_INSERT_REQUEST_ID = Statement(insert(request_ids))
+_INSERT_EVENT = Statement(insert(events))
+
+
+def log_changes(
+    tx: Transaction, run_id: int, seq: int, at_ns: int, changes: Sequence[tuple[int, int, int, int]]
+) -> None:
+    """Keep (task id, attempt, from, to) of each change of a state; the last of them is the run's `seq`-th."""
+    tx.execute(_INSERT_EVENT, run_id, seq, at_ns, json.dumps(changes, separators=(",", ":")))
+
+
+def no_run(name: RunName | str) -> NotFound:
+    return NotFound(f"{name} does not exist", {"resource_type": "PipelineJob", "resource_name": str(name)})
+
+
+def create_run(tx: Transaction, new: NewRun, request_id: str, fingerprint: bytes) -> tuple[Run, bool]:
+    parent = new.name.parent
+    if request_id:
+        earlier = find_request(tx, parent, request_id, fingerprint)
+        if earlier is not None:
+            return earlier, False
+    _check_name_is_free(tx, new.name, fingerprint)
+    run_id = next_id(tx, new.created_ns)
+    original_spec: bytes | None = None
+    original_records: bytes | None = None
+    original_name = ""
+    if new.original is not None:
+        original_name, original_spec, original_records = _bind_original(tx, parent, new.original.run_id)
+    tx.execute(
+        _INSERT_RUN,
+        run_id,
+        parent.project,
+        parent.location,
+        new.name.job_id,
+        int(RunState.PENDING),
+        new.display_name,
+        new.pipeline_name,
+        json.dumps(dict(new.labels), ensure_ascii=False),
+        json.dumps(list(new.warnings), ensure_ascii=False),
+        new.template_uri,
+        new.schedule_name,
+        new.created_ns,
+        new.created_ns,
+        0,
+        0,
+        None,
+        None,
+        put_blob(tx, new.spec),
+        0 if new.original is None else new.original.run_id,
+        original_name,
+        original_spec,
+        original_records,
+        None,
+        fingerprint,
+        0,
+        "",
+        0,
+        1,
+    )
+    tx.execute(_INSERT_PAYLOAD, run_id, new.header_wire, new.request)
+    tx.execute_many(_INSERT_LABEL, [(run_id, key, value) for key, value in new.labels.items()])
+    log_changes(tx, run_id, 1, new.created_ns, [(0, 0, 0, int(RunState.PENDING))])
+    add_own_files(tx, run_id, [path.replace("{run_id}", str(run_id)) for path in new.files])
+    share_files(tx, run_id, _lock_sources(tx, new))
+    if request_id:
+        tx.execute(
+            _INSERT_REQUEST_ID,
+            parent.project,
+            parent.location,
+            request_id,
+            fingerprint,
+            run_id,
+            new.created_ns,
+        )
+    tx.concerns(run_id)
+    return to_run(_must(tx.one(GET_RUN_BY_ID, run_id))), True
+
+
+def find_request(tx: Transaction, parent: Parent, request_id: str, fingerprint: bytes) -> Run | None:
+    row = tx.one(_GET_REQUEST_ID, parent.project, parent.location, request_id)
+    if row is None:
+        return None
+    if row[0] != fingerprint:
+        raise RequestIdReused(
+            FieldProblem("request_id", "was used before, with another request"), {"request_id": request_id}
+        )
+    run = tx.one(GET_RUN_BY_ID, row[1])
+    if run is None:
+        raise FailedPrecondition("the run of this request has been deleted", {"request_id": request_id})
+    return to_run(run)
+
+
+def _check_name_is_free(tx: Transaction, name: RunName, fingerprint: bytes) -> None:
+    row = tx.one(_GET_FINGERPRINT, name.parent.project, name.parent.location, name.job_id)
+    if row is not None:
+        is_same = bool(fingerprint) and row[0] == fingerprint
+        raise AlreadyExists(
+            f"{name} exists",
+            {
+                "resource_type": "PipelineJob",
+                "resource_name": str(name),
+                "same_request": "true" if is_same else "false",
+            },
+        )
+
+
+def _bind_original(tx: Transaction, parent: Parent, run_id: int) -> tuple[str, bytes, bytes | None]:
+    row = tx.one(_LOCK_ORIGINAL, run_id) if abs(run_id) <= LARGEST_ID else None
+    if row is None or row[:2] != (parent.project, parent.location):
+        raise no_run(f"the original {run_id} under {parent}")
+    name = str(RunName(parent, row[2]))
+    _check_has_ended(name, RunState(row[3]))
+    spec_digest, records_digest = row[4:]
+    refer_to_blob(tx, spec_digest)
+    if records_digest is not None:
+        refer_to_blob(tx, records_digest)
+    return name, spec_digest, records_digest
+
+
+def _check_has_ended(name: str, state: RunState) -> None:
+    if not state.is_terminal:
+        raise FailedPrecondition(
+            f"{name} has not ended: {state.name}", {"resource_name": name, "state": state.name}
+        )
+
+
+def _lock_sources(tx: Transaction, new: NewRun) -> list[int]:
+    """The runs whose folders the new one refers to. A cached outcome may be gone since the plan."""
+    sources = sorted(set(new.reuses) - {0 if new.original is None else new.original.run_id})
+    if not are_there(tx, sources):
+        raise Aborted("an outcome that the plan reuses has been deleted; plan again")
+    return sources if new.original is None else [new.original.run_id, *sources]
+
+
+def are_there(tx: Transaction, run_ids: list[int]) -> bool:
+    """Whether all these runs are stored; locks them, in the order of their ids."""
+    return all(tx.one(_LOCK_SOURCE, run_id) is not None for run_id in run_ids)
+
+
+def get_run(database: Database, name: RunName) -> Run:
+    row = database.read_one(GET_RUN, name.parent.project, name.parent.location, name.job_id)
+    if row is None:
+        raise no_run(name)
+    return to_run(row)
+
+
+def get_run_by_id(database: Database, parent: Parent, run_id: int) -> Run:
+    row = database.read_one(GET_RUN_BY_ID, run_id) if abs(run_id) <= LARGEST_ID else None
+    if row is None or row[1:3] != (parent.project, parent.location):
+        raise no_run(f"the run {run_id} under {parent}")
+    return to_run(row)
+
+
+def get_details(database: Database, name: RunName) -> RunDetails:
+    row = database.read_one(_GET_DETAILS, name.parent.project, name.parent.location, name.job_id)
+    if row is None:
+        raise no_run(name)
+    spec, _, details_wire = row[RUN_WIDTH:]
+    if spec is not None and details_wire is not None:
+        return RunDetails(to_run(row), spec, (), details_wire)
+    return database.read(lambda tx: _get_details(tx, name))
+
+
+def _get_details(tx: Transaction, name: RunName) -> RunDetails:
+    """The long way: for a run that goes on, or one with many bytes."""
+    row = tx.one(_GET_DETAILS, name.parent.project, name.parent.location, name.job_id)
+    if row is None:
+        raise no_run(name)
+    run = to_run(row)
+    spec, ended_id, details_wire = row[RUN_WIDTH:]
+    if spec is None:
+        spec = get_blob(tx, run.spec_digest)
+    if ended_id is None:
+        return RunDetails(run, spec, tuple(map(to_task, tx.all(GET_TASKS, run.id))))
+    if details_wire is None:
+        details_wire = tx.large(run_details.c.details_wire, run.id)
+    return RunDetails(run, spec, (), details_wire)
+
+
+def get_spec(database: Database, digest: bytes) -> bytes:
+    spec = database.read(lambda tx: find_blob(tx, digest))
+    if spec is None:
+        raise NotFound("no such spec", {"digest": digest.hex()})
+    return spec
+
+
+def get_original(tx: Transaction, parent: Parent, run_id: int) -> OriginalRun:
+    row = tx.one(_GET_ORIGINAL, run_id) if abs(run_id) <= LARGEST_ID else None
+    if row is None or row[1:3] != (parent.project, parent.location):
+        raise no_run(f"the original {run_id} under {parent}")
+    run = to_run(row)
+    _check_has_ended(str(run.name), run.state)
+    request, records_digest = row[RUN_WIDTH:]
+    return OriginalRun(
+        run=run,
+        spec=get_blob(tx, run.spec_digest),
+        request=request,
+        records=get_blob(tx, records_digest),
+    )
+
+
+def get_blob(tx: Transaction, digest: bytes | None) -> bytes:
+    """b"" where there is none: a run cancelled before it started has no records."""
+    if digest is None:
+        return b""
+    content = find_blob(tx, digest)
+    if content is None:
+        raise AssertionError("bytes that a stored run names are missing")
+    return content
+
+
+def _must(row: Row | None) -> Row:
+    if row is None:
+        raise AssertionError("a row that a stored run names is missing")
+    return row

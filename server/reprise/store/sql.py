@@ -1,0 +1,140 @@
+"""The store, written once for both databases: each method of the contract as one transaction.
+
+Invariant: nothing here knows which database it is; what differs stands behind `Database`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from reprise.domain.names import OperationName, Parent, RunName
+from reprise.domain.run import (
+    AttemptRef,
+    CacheRow,
+    ClaimedRun,
+    ListQuery,
+    NewRun,
+    Operation,
+    OperationKind,
+    OriginalRun,
+    Party,
+    Progress,
+    ProgressResult,
+    Run,
+    RunDetails,
+    RunPage,
+)
+from reprise.domain.states import RunState
+from reprise.store import (
+    attempts,
+    cache,
+    cancel,
+    claims,
+    deletion,
+    listing,
+    operations,
+    progress,
+    references,
+    runs,
+)
+from reprise.store.database import Database
+
+_SMALL_END_BYTES = 1024 * 1024
+
+
+class SqlStore:
+    """See `contract.Store` for what each method guarantees."""
+
+    def __init__(self, database: Database, now_ns: Callable[[], int] = time.time_ns) -> None:
+        self._database = database
+        self._now_ns = now_ns
+
+    def create_run(self, new: NewRun, request_id: str = "", fingerprint: bytes = b"") -> tuple[Run, bool]:
+        return self._database.mutate(lambda tx: runs.create_run(tx, new, request_id, fingerprint))
+
+    def find_request(self, parent: Parent, request_id: str, fingerprint: bytes) -> Run | None:
+        return self._database.read(lambda tx: runs.find_request(tx, parent, request_id, fingerprint))
+
+    def find_attempt(self, name: RunName, task: str, number: int) -> AttemptRef:
+        return self._database.read(lambda tx: attempts.find_attempt(tx, name, task, number))
+
+    def get_run(self, name: RunName) -> Run:
+        return runs.get_run(self._database, name)
+
+    def get_run_by_id(self, parent: Parent, run_id: int) -> Run:
+        return runs.get_run_by_id(self._database, parent, run_id)
+
+    def get_details(self, name: RunName) -> RunDetails:
+        return runs.get_details(self._database, name)
+
+    def get_spec(self, digest: bytes) -> bytes:
+        return runs.get_spec(self._database, digest)
+
+    def get_original(self, parent: Parent, run_id: int) -> OriginalRun:
+        return self._database.read(lambda tx: runs.get_original(tx, parent, run_id))
+
+    def list_runs(self, query: ListQuery) -> RunPage:
+        return listing.list_runs(self._database, query, self._now_ns)
+
+    def request_cancel(self, name: RunName, now_ns: int) -> Run:
+        return self._database.mutate(lambda tx: cancel.request_cancel(tx, name, now_ns), is_urgent=True)
+
+    def begin_batch_cancel(
+        self, parent: Parent, names: Sequence[RunName], party: Party, now_ns: int
+    ) -> Operation:
+        return self._database.mutate(
+            lambda tx: cancel.begin_batch_cancel(tx, parent, names, party, now_ns), is_urgent=True
+        )
+
+    def delete_runs(
+        self, parent: Parent, names: Sequence[RunName], kind: OperationKind, party: Party, now_ns: int
+    ) -> Operation:
+        # Urgent, since it is what makes room on a full disk.
+        return self._database.mutate(
+            lambda tx: deletion.delete_runs(tx, parent, names, kind, party=party, now_ns=now_ns),
+            is_urgent=True,
+        )
+
+    def get_operation(self, name: OperationName) -> Operation:
+        return self._database.read(lambda tx: operations.get_operation(tx, name))
+
+    def list_operations(
+        self, parent: Parent, page_size: int, page_token: str
+    ) -> tuple[Sequence[Operation], str]:
+        return self._database.read(lambda tx: operations.list_operations(tx, parent, page_size, page_token))
+
+    def delete_operation(self, name: OperationName) -> None:
+        self._database.mutate(lambda tx: operations.delete_operation(tx, name), is_urgent=True)
+
+    def claim_runs(self, owner: str, limit: int, now_ns: int, lease_s: float) -> Sequence[ClaimedRun]:
+        return claims.claim_runs(self._database, owner, limit, now_ns, lease_s)
+
+    def renew_leases(self, owner: str, now_ns: int, lease_s: float) -> Sequence[tuple[int, RunState]]:
+        return self._database.mutate(
+            lambda tx: claims.renew_leases(tx, owner, now_ns, lease_s), is_urgent=True
+        )
+
+    def release_run(self, run_id: int, fence: int) -> None:
+        self._database.mutate(lambda tx: claims.release_run(tx, run_id, fence), is_urgent=True)
+
+    def record_progress(self, progress_: Progress) -> ProgressResult:
+        finish = progress_.finish
+        # What is being cancelled has to end on a full disk too, unless it takes more than the ballast gives.
+        is_small = finish is not None and len(finish.records) + len(finish.details_wire) <= _SMALL_END_BYTES
+        return self._database.mutate(lambda tx: progress.record_progress(tx, progress_), is_urgent=is_small)
+
+    def look_up_cache(self, project: str, pipeline_name: str, key: bytes, not_run_id: int) -> CacheRow | None:
+        return cache.look_up_cache(self._database, project, pipeline_name, key, not_run_id)
+
+    def take_garbage(self, limit: int) -> Sequence[tuple[int, str]]:
+        return self._database.read(lambda tx: references.take_garbage(tx, limit))
+
+    def drop_garbage(self, ids: Sequence[int]) -> None:
+        self._database.mutate(lambda tx: references.drop_garbage(tx, ids), is_urgent=True)
+
+    def add_listener(self, listener: Callable[[int], None]) -> Callable[[], None]:
+        return self._database.add_listener(listener)
+
+    def close(self) -> None:
+        self._database.close()

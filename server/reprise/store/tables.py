@@ -1,0 +1,272 @@
+"""The tables, one text for SQLite and PostgreSQL.
+
+Invariants: what is written once and has no bound (specs, records, requests) never shares a row with what
+changes, or every change of a state would rewrite it. Partial unique indices hold what the code must never
+break. Times are nanoseconds since the epoch, 0: not yet.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+SCHEMA_VERSION = "0001"
+"""The newest migration; Alembic is loaded only where a database has another one."""
+
+# `BIGINT PRIMARY KEY` would not be SQLite's row id, so the variant is needed there.
+_ID = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _id(name: str) -> Column[int]:
+    return Column(name, _ID, primary_key=True, autoincrement=False)
+
+
+def _key(name: str) -> Column[str]:
+    return Column(name, Text, primary_key=True)
+
+
+def _number(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False)
+
+
+def _text(name: str) -> Column[str]:
+    return Column(name, Text, nullable=False)
+
+
+def _bytes(name: str, nullable: bool = False) -> Column[bytes]:
+    return Column(name, LargeBinary, nullable=nullable)
+
+
+def _run_id(primary_key: bool = True) -> Column[int]:
+    return Column(
+        "run_id",
+        _ID,
+        ForeignKey("runs.id", ondelete="CASCADE"),
+        primary_key=primary_key,
+        nullable=False,
+        autoincrement=False,
+    )
+
+
+IS_ACTIVE = "state IN (1, 2, 3, 6)"
+"""A run that has not ended: QUEUED, PENDING, RUNNING, CANCELLING."""
+
+runs = Table(
+    "runs",
+    metadata,
+    _id("id"),
+    _text("project"),
+    _text("location"),
+    _text("job_id"),
+    _number("state"),
+    _text("display_name"),
+    _text("pipeline_name"),
+    _text("labels"),  # JSON
+    _text("warnings"),  # JSON
+    _text("template_uri"),
+    _text("schedule_name"),
+    _number("created_ns"),
+    _number("updated_ns"),
+    _number("started_ns"),
+    _number("ended_ns"),
+    Column("error_code", Integer, nullable=True),
+    Column("error_message", Text, nullable=True),
+    _bytes("spec_digest"),
+    _number("original_id"),  # no foreign key: the original may be deleted
+    _text("original_name"),
+    _bytes("original_spec_digest", nullable=True),
+    _bytes("original_records_digest", nullable=True),
+    _bytes("records_digest", nullable=True),
+    _bytes("fingerprint"),
+    _number("fence"),
+    _text("owner"),
+    _number("lease_until_ns"),
+    _number("event_seq"),
+    UniqueConstraint("project", "location", "job_id"),
+    Index("ix_runs_created", "project", "location", "created_ns", "id"),
+    Index("ix_runs_active", "id", sqlite_where=text(IS_ACTIVE), postgresql_where=text(IS_ACTIVE)),
+)
+
+run_payloads = Table(
+    "run_payloads",
+    metadata,
+    _run_id(),
+    _bytes("header_wire"),
+    _bytes("request"),
+)
+
+run_details = Table("run_details", metadata, _run_id(), _bytes("details_wire"))
+
+run_labels = Table(
+    "run_labels",
+    metadata,
+    _run_id(),
+    _key("key"),
+    _text("value"),
+    Index("ix_run_labels_key_value", "key", "value"),
+    sqlite_with_rowid=False,
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    _number("id"),
+    _number("reference_count"),
+    sqlite_with_rowid=False,
+)
+
+# Apart from the counts, so that counting does not rewrite the bytes.
+blob_bytes = Table("blob_bytes", metadata, _id("id"), _bytes("bytes"))
+
+tasks = Table(
+    "tasks",
+    metadata,
+    _run_id(),
+    _id("task_id"),
+    _text("path"),
+    _number("state"),
+    _bytes("record"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    _run_id(),
+    _id("task_id"),
+    _id("number"),
+    _number("state"),
+    _text("executor"),
+    _bytes("handle"),
+    _number("started_ns"),
+    _number("ended_ns"),
+    _number("is_counted"),
+    _bytes("exit"),
+    _number("fence"),
+    _text("path"),  # of the task, whose own row goes when the run ends
+    # At most one attempt of a task has succeeded (3).
+    Index(
+        "uq_attempts_succeeded",
+        "run_id",
+        "task_id",
+        unique=True,
+        sqlite_where=text("state = 3"),
+        postgresql_where=text("state = 3"),
+    ),
+    sqlite_with_rowid=False,
+)
+
+# One row for each transaction that changed states; a row for each change took a third of the time of a write.
+events = Table(
+    "events",
+    metadata,
+    _run_id(),
+    _id("seq"),  # of the last change in it; the changes of a run are numbered from 1, without gaps
+    _number("at_ns"),
+    _text(
+        "changes"
+    ),  # JSON: [[task id (0: the run), attempt (0: the task), from (0: none), to]]
+    sqlite_with_rowid=False,
+)
+
+operations = Table(
+    "operations",
+    metadata,
+    _id("id"),
+    _text("project"),
+    _text("location"),
+    _text("kind"),
+    _text("party"),
+    _number("is_done"),
+    _number("created_ns"),
+    _number("updated_ns"),
+    Column("error_code", Integer, nullable=True),
+    Column("error_message", Text, nullable=True),
+    Index("ix_operations_parent", "project", "location", "id"),
+)
+
+operation_targets = Table(
+    "operation_targets",
+    metadata,
+    Column("operation_id", _ID, primary_key=True, autoincrement=False),
+    _id("position"),
+    _text("name"),
+    _number("run_id"),  # no foreign key: what became of a run is told after its deletion
+    _text("outcome"),
+    Column("state", BigInteger, nullable=True),
+    _bytes("snapshot", nullable=True),  # the run as the operation answers with it
+    ForeignKeyConstraint(["operation_id"], ["operations.id"], ondelete="CASCADE"),
+    Index(
+        "ix_operation_targets_pending",
+        "run_id",
+        sqlite_where=text("outcome = 'pending'"),
+        postgresql_where=text("outcome = 'pending'"),
+    ),
+)
+
+request_ids = Table(
+    "request_ids",
+    metadata,
+    _key("project"),
+    _key("location"),
+    _key("request_id"),
+    _bytes("fingerprint"),
+    _number("run_id"),  # no foreign key: a retry after the deletion must not make the run again
+    _number("created_ns"),
+)
+
+cache_entries = Table(
+    "cache_entries",
+    metadata,
+    _key("project"),
+    _key("pipeline_name"),
+    Column("key", LargeBinary, primary_key=True),
+    _run_id(),
+    _number("task_id"),
+    _number("created_ns"),
+    _bytes("record"),
+    Index("ix_cache_entries_run_id", "run_id"),
+)
+
+file_references = Table(
+    "file_references",
+    metadata,
+    _key("path"),  # a folder, relative to the data directory
+    _run_id(),
+    Index("ix_file_references_run_id", "run_id"),
+    sqlite_with_rowid=False,
+)
+
+garbage = Table("garbage", metadata, _id("id"), Column("path", Text, nullable=False, unique=True))
+
+counters = Table("counters", metadata, _key("name"), _number("value"))
+
+listings = Table(
+    "listings",
+    metadata,
+    _id("id"),
+    _number("created_ns"),
+    _bytes("arguments"),  # digest of the query that it answers
+    _bytes("run_ids"),  # int64, big endian
+)

@@ -1,0 +1,217 @@
+"""The tasks and attempts of one write of the scheduler.
+
+Invariants: a task's state moves only along the edges of the domain's table; of its attempts at most one lives and
+at most one has succeeded; an outcome, once said, stays. What is read is read in the transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import insert, select, update
+
+from reprise.domain.errors import IllegalMove
+from reprise.domain.run import AttemptRow, Progress, TaskRow
+from reprise.domain.states import AttemptState, TaskState, move_task
+from reprise.store.database import Transaction
+from reprise.store.statement import Row, Statement, ids, param
+from reprise.store.tables import attempts, tasks
+
+_GET_STATES = Statement(
+    select(tasks.c.task_id, tasks.c.state).where(
+        tasks.c.run_id == param("run_id"), tasks.c.task_id.in_(ids())
+    ),
+    "run_id",
+)
+_GET_PATH = Statement(
+    select(tasks.c.path).where(tasks.c.run_id == param("run_id"), tasks.c.task_id == param("task_id")),
+    "run_id",
+    "task_id",
+)
+_INSERT_TASK = Statement(insert(tasks))
+_UPDATE_TASK = Statement(
+    update(tasks)
+    .values(state=param("state"), record=param("record"))
+    .where(tasks.c.run_id == param("run_id"), tasks.c.task_id == param("task_id")),
+    "state",
+    "record",
+    "run_id",
+    "task_id",
+)
+_GET_ATTEMPTS = Statement(
+    select(attempts.c.task_id, attempts.c.number, attempts.c.state, attempts.c.fence).where(
+        attempts.c.run_id == param("run_id"), attempts.c.task_id.in_(ids())
+    ),
+    "run_id",
+)
+_INSERT_ATTEMPT = Statement(insert(attempts))
+_UPDATE_ATTEMPT = Statement(
+    update(attempts)
+    .values(
+        state=param("state"),
+        executor=param("executor"),
+        handle=param("handle"),
+        started_ns=param("started_ns"),
+        ended_ns=param("ended_ns"),
+        is_counted=param("is_counted"),
+        exit=param("exit"),
+    )
+    .where(
+        attempts.c.run_id == param("run_id"),
+        attempts.c.task_id == param("task_id"),
+        attempts.c.number == param("number"),
+    ),
+    "state",
+    "executor",
+    "handle",
+    "started_ns",
+    "ended_ns",
+    "is_counted",
+    "exit",
+    "run_id",
+    "task_id",
+    "number",
+)
+
+# Compared as numbers: these lines run for every task, and an enum's call costs more than the comparison.
+_PENDING = int(TaskState.PENDING)
+_LAST_LIVING = int(AttemptState.RUNNING)
+_SUCCEEDED = int(AttemptState.SUCCEEDED)
+_FINAL = frozenset(int(state) for state in TaskState if state.is_terminal)
+
+
+class ChangeLog:
+    """The changes of states in one transaction, numbered after those that the run has had."""
+
+    __slots__ = ("changes", "run_id", "seq")
+
+    def __init__(self, run_id: int, seq: int) -> None:
+        self.run_id = run_id
+        self.seq = seq
+        self.changes: list[tuple[int, int, int, int]] = []
+
+    def add(self, task_id: int, attempt: int, before: int, after: int) -> None:
+        self.seq += 1
+        self.changes.append((task_id, attempt, before, after))
+
+
+def write_tasks(tx: Transaction, log: ChangeLog, rows: Sequence[TaskRow]) -> None:
+    if not rows:
+        return
+    run_id = log.run_id
+    states: dict[int, int] = dict(tx.all_in(_GET_STATES, [task.task_id for task in rows], run_id))
+    inserts: list[Row] = []
+    updates: list[Row] = []
+    for task in rows:
+        task_id, after = task.task_id, int(task.state)
+        before = states.get(task_id)
+        if before is None:
+            if after != _PENDING:
+                move_task(TaskState.PENDING, task.state)
+            inserts.append((run_id, task_id, task.path, after, task.record))
+            log.add(task_id, 0, 0, after)
+        else:
+            if before != after:
+                move_task(TaskState(before), task.state)
+                log.add(task_id, 0, before, after)
+            elif before in _FINAL:
+                continue  # said before; an outcome does not change
+            updates.append((after, task.record, run_id, task_id))
+        states[task_id] = after
+    tx.execute_many(_INSERT_TASK, inserts)
+    tx.execute_many(_UPDATE_TASK, updates)
+
+
+# Of one task: number -> (state, fence), as they are after what has been written so far.
+_Siblings = dict[int, tuple[int, int]]
+
+
+def write_attempts(tx: Transaction, log: ChangeLog, progress: Progress, *, are_starts_refused: bool) -> None:
+    """First what became of those that ran, then the starts."""
+    starts = () if are_starts_refused else progress.starts
+    concerned = {attempt.task_id for rows in (progress.attempts, starts) for attempt in rows}
+    if not concerned:
+        return
+    known: dict[int, _Siblings] = {task_id: {} for task_id in concerned}
+    for task_id, number, state, fence in tx.all_in(_GET_ATTEMPTS, sorted(concerned), log.run_id):
+        known[task_id][number] = (state, fence)
+    _write_changes(tx, log, progress.attempts, known)
+    if starts:
+        _write_starts(tx, log, progress, known)
+
+
+def _write_changes(
+    tx: Transaction, log: ChangeLog, rows: Sequence[AttemptRow], known: dict[int, _Siblings]
+) -> None:
+    updates: list[Row] = []
+    for attempt in rows:
+        siblings = known[attempt.task_id]
+        if attempt.number not in siblings:
+            raise IllegalMove(f"attempt {attempt.number} of task {attempt.task_id} was never started")
+        after = int(attempt.state)
+        before, fence = siblings[attempt.number]
+        if before > _LAST_LIVING and before == after:
+            continue  # said before; an outcome does not change
+        if before > _LAST_LIVING or after < before:
+            raise IllegalMove(
+                f"attempt {attempt.number} of task {attempt.task_id} cannot go from "
+                f"{AttemptState(before).name} to {attempt.state.name}"
+            )
+        if after == _SUCCEEDED and any(state == _SUCCEEDED for state, _ in siblings.values()):
+            raise IllegalMove(f"task {attempt.task_id} has succeeded already")
+        if before != after:
+            log.add(attempt.task_id, attempt.number, before, after)
+        siblings[attempt.number] = (after, fence)
+        updates.append((*_values(attempt), log.run_id, attempt.task_id, attempt.number))
+    tx.execute_many(_UPDATE_ATTEMPT, updates)
+
+
+def _write_starts(tx: Transaction, log: ChangeLog, progress: Progress, known: dict[int, _Siblings]) -> None:
+    paths = {row.task_id: row.path for row in (*progress.tasks, *progress.starting)}
+    fence = progress.fence
+    inserts: list[Row] = []
+    for start in progress.starts:
+        task_id, number, state = start.task_id, start.number, int(start.state)
+        siblings = known[task_id]
+        if siblings.get(number) == (state, fence):
+            continue  # this very start, said before
+        _check_may_start(start, siblings)
+        siblings[number] = (state, fence)
+        path = paths.get(task_id)
+        if path is None:
+            path = paths[task_id] = _path(tx, log.run_id, task_id)
+        inserts.append((log.run_id, task_id, number, *_values(start), fence, path))
+        log.add(task_id, number, 0, state)
+    tx.execute_many(_INSERT_ATTEMPT, inserts)
+
+
+def _check_may_start(start: AttemptRow, siblings: _Siblings) -> None:
+    if start.state > _LAST_LIVING:
+        raise IllegalMove(f"attempt {start.number} of task {start.task_id} cannot begin at its end")
+    for number, (state, _) in siblings.items():
+        if number >= start.number:
+            raise IllegalMove(f"attempt {start.number} of task {start.task_id} was started before")
+        if state == _SUCCEEDED or state <= _LAST_LIVING:
+            raise IllegalMove(
+                f"task {start.task_id} cannot start again: attempt {number} is {AttemptState(state).name}"
+            )
+
+
+def _path(tx: Transaction, run_id: int, task_id: int) -> str:
+    row = tx.one(_GET_PATH, run_id, task_id)
+    if row is None:
+        raise IllegalMove(f"task {task_id}, which is to start, does not exist")
+    path: str = row[0]
+    return path
+
+
+def _values(attempt: AttemptRow) -> Row:
+    return (
+        int(attempt.state),
+        attempt.executor,
+        attempt.handle,
+        attempt.started_ns,
+        attempt.ended_ns,
+        int(attempt.is_counted),
+        attempt.exit,
+    )

@@ -1,0 +1,274 @@
+"""What a user of Google's Python SDK does, against a Reprise server: gRPC over TLS, the SDK as it comes.
+
+Run by test_python_sdk.py, in an interpreter that has google-cloud-aiplatform; the variable
+GRPC_DEFAULT_SSL_ROOTS_FILE_PATH names the server's authority. Every step asserts its outcome; what really ran
+is read from the ledger that the tasks write. Ends with the line `all good`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from google.auth import credentials as auth
+from google.cloud import aiplatform, aiplatform_v1beta1
+from google.cloud.aiplatform.preview.pipelinejob import pipeline_jobs as preview
+from google.protobuf import struct_pb2
+
+Config = aiplatform_v1beta1.PipelineTaskRerunConfig
+_PROJECT, _LOCATION = "sdk-project", "us-central1"
+_ENDED = {"PIPELINE_STATE_SUCCEEDED", "PIPELINE_STATE_FAILED", "PIPELINE_STATE_CANCELLED"}
+
+
+class Scenario:
+    def __init__(self, pipelines: Path, folder: Path) -> None:
+        self._pipelines = pipelines
+        self._folder = folder
+
+    def run(self) -> None:
+        failed = self.submit_and_fail()
+        succeeded = self.rerun_failed_with_other_parameters(failed)
+        self.rerun_failed_with_a_task_skipped(failed)
+        self.rerun_succeeded_with_other_inputs(succeeded)
+        self.rerun_succeeded_with_a_task_executed(succeeded)
+        cancelled = self.cancel()
+        self.rerun_cancelled(cancelled)
+        self.cancel_several()
+        self.get_and_list(failed, succeeded)
+        self.delete(failed)
+        self.rerun_of_a_rerun_whose_original_is_gone(succeeded)
+
+    def submit_and_fail(self) -> aiplatform.PipelineJob:
+        job = self._job("sdk-failed", "steps", {"ledger": self._ledger("failed")})
+        job.submit()
+        try:
+            job.wait()
+        except RuntimeError as error:
+            assert "Job failed" in str(error), error
+        else:
+            raise AssertionError("wait() should raise for a failed run")
+        assert job.has_failed and job.state.name == "PIPELINE_STATE_FAILED"
+        assert _states(job) == {
+            "prepare": "SUCCEEDED",
+            "multiply": "SUCCEEDED",
+            "check": "FAILED",
+            "publish": "NOT_TRIGGERED",
+        }, _states(job)
+        assert self._ran("failed") == ["prepare", "multiply", "check"], self._ran("failed")
+        details = {task.task_unique_name: task for task in job.task_details}
+        assert details["multiply"].execution.metadata["input:factor"] == 2
+        assert details["multiply"].execution.metadata["output:product"] == 14
+        artifact = details["prepare"].outputs["data"].artifacts[0]
+        assert artifact.schema_title == "system.Dataset" and artifact.uri
+        assert details["check"].error.message, "a failed task says why"
+        assert "vertex-ai-pipelines-run-billing-id" in job.labels
+        return job
+
+    def rerun_failed_with_other_parameters(self, failed: aiplatform.PipelineJob) -> aiplatform.PipelineJob:
+        rerun = self._rerun(failed, "sdk-corrected", parameter_values={"limit": 20})
+        job = self._until_end(rerun)
+        assert _states(job) == {
+            "prepare": "SKIPPED",
+            "multiply": "SKIPPED",
+            "check": "SUCCEEDED",
+            "publish": "SUCCEEDED",
+        }, _states(job)
+        # The ledger of the original: a parameter that is not given again persists.
+        assert self._ran("failed") == ["prepare", "multiply", "check", "check", "publish"], self._ran(
+            "failed"
+        )
+        original = self._v1beta1(job)
+        assert original.original_pipeline_job_id == int(failed.labels["vertex-ai-pipelines-run-billing-id"])
+        outputs = {task.task_unique_name: task for task in job.task_details}["prepare"].outputs
+        assert outputs["data"].artifacts[0].uri, "a reused task shows its outputs"
+        return job
+
+    def rerun_failed_with_a_task_skipped(self, failed: aiplatform.PipelineJob) -> None:
+        check = self._task_id(failed, "check")
+        rerun = self._rerun(failed, "sdk-skipped", [Config(task_id=check, skip_task=True)])
+        job = self._until_end(rerun)
+        assert job.state.name == "PIPELINE_STATE_SUCCEEDED", job.state
+        assert _states(job) == {
+            "prepare": "SKIPPED",
+            "multiply": "SKIPPED",
+            "check": "SKIPPED",
+            "publish": "SUCCEEDED",
+        }, _states(job)
+
+    def rerun_succeeded_with_other_inputs(self, succeeded: aiplatform.PipelineJob) -> None:
+        inputs = Config.Inputs(parameter_values={"factor": struct_pb2.Value(number_value=1)})
+        multiply = self._task_id(succeeded, "multiply")
+        rerun = self._rerun(succeeded, "sdk-inputs", [Config(task_id=multiply, inputs=inputs)])
+        job = self._until_end(rerun)
+        assert _states(job) == {
+            "prepare": "SKIPPED",
+            "multiply": "SUCCEEDED",
+            "check": "SUCCEEDED",
+            "publish": "SUCCEEDED",
+        }, _states(job)
+        metadata = {task.task_unique_name: task.execution.metadata for task in job.task_details}
+        assert metadata["multiply"]["output:product"] == 7, metadata["multiply"]
+
+    def rerun_succeeded_with_a_task_executed(self, succeeded: aiplatform.PipelineJob) -> None:
+        """Its output is what it was, so nothing after it runs (early cutoff)."""
+        multiply = self._task_id(succeeded, "multiply")
+        before = len(self._ran("failed"))
+        config = Config(task_id=multiply, skip_task=False, inputs=Config.Inputs())
+        job = self._until_end(self._rerun(succeeded, "sdk-executed", [config]))
+        assert _states(job) == {
+            "prepare": "SKIPPED",
+            "multiply": "SUCCEEDED",
+            "check": "SKIPPED",
+            "publish": "SKIPPED",
+        }, _states(job)
+        assert self._ran("failed")[before:] == ["multiply"], self._ran("failed")[before:]
+
+    def cancel(self) -> aiplatform.PipelineJob:
+        job = self._job("sdk-cancelled", "waiting", {"ledger": self._ledger("cancelled")})
+        job.submit()
+        self._until(lambda: "wait" in self._ran("cancelled"), "the waiting task has begun")
+        job.cancel()
+        self._until(lambda: job.state.name in _ENDED, "the run has ended")
+        assert job.state.name == "PIPELINE_STATE_CANCELLED", job.state
+        assert _states(job) == {"prepare": "SUCCEEDED", "wait": "CANCELLED", "multiply": "CANCELLED"}, (
+            _states(job)
+        )
+        assert job.error.code == 1
+        return job
+
+    def rerun_cancelled(self, cancelled: aiplatform.PipelineJob) -> None:
+        job = self._until_end(self._rerun(cancelled, "sdk-resumed", parameter_values={"seconds": 0.0}))
+        assert _states(job) == {"prepare": "SKIPPED", "wait": "SUCCEEDED", "multiply": "SUCCEEDED"}, _states(
+            job
+        )
+        assert self._ran("cancelled") == ["prepare", "wait", "wait", "multiply"], self._ran("cancelled")
+
+    def cancel_several(self) -> None:
+        several = []
+        for number in (1, 2):
+            parameters = {"ledger": self._ledger(f"batch-{number}")}
+            several.append(self._job(f"sdk-batch-{number}", "waiting", parameters))
+            several[-1].submit()
+        self._until(lambda: self._ran("batch-1")[-1:] == ["wait"], "the first run waits")
+        names = [job.resource_name for job in several]
+        response = several[0].batch_cancel(_PROJECT, _LOCATION, names).result(timeout=60)
+        assert sorted(job.name for job in response.pipeline_jobs) == sorted(names), response
+        assert [job.state.name for job in several] == ["PIPELINE_STATE_CANCELLED"] * 2
+
+    def get_and_list(self, failed: aiplatform.PipelineJob, succeeded: aiplatform.PipelineJob) -> None:
+        again = aiplatform.PipelineJob.get(failed.resource_name)
+        assert again.resource_name == failed.resource_name and again.state == failed.state
+        assert again.pipeline_spec["pipelineInfo"]["name"] == "client-steps"
+        listed = aiplatform.PipelineJob.list(enable_simple_view=True)
+        names = [job.resource_name for job in listed]
+        assert len(names) == len(set(names)) == 9, names
+        newest_first = sorted(listed, key=lambda job: job.create_time, reverse=True)
+        assert names == [job.resource_name for job in newest_first]
+        some = aiplatform.PipelineJob.list(
+            filter='state="PIPELINE_STATE_FAILED"', order_by="create_time desc", enable_simple_view=True
+        )
+        assert [job.resource_name for job in some] == [failed.resource_name], some
+        assert succeeded.resource_name in names
+
+    def delete(self, failed: aiplatform.PipelineJob) -> None:
+        name = failed.resource_name
+        failed.delete()
+        try:
+            aiplatform.PipelineJob.get(name)
+        except Exception as error:
+            assert "404" in str(error) or "not found" in str(error).lower(), error
+        else:
+            raise AssertionError("a deleted run should be gone")
+
+    def rerun_of_a_rerun_whose_original_is_gone(self, succeeded: aiplatform.PipelineJob) -> None:
+        job = self._until_end(self._rerun(succeeded, "sdk-again", parameter_values={"limit": 30}))
+        assert _states(job) == {
+            "prepare": "SKIPPED",
+            "multiply": "SKIPPED",
+            "check": "SUCCEEDED",
+            "publish": "SKIPPED",
+        }, _states(job)
+
+    def _job(self, job_id: str, pipeline: str, parameters: dict[str, Any]) -> aiplatform.PipelineJob:
+        return aiplatform.PipelineJob(
+            display_name=job_id,
+            template_path=str(self._pipelines / f"{pipeline}.yaml"),
+            job_id=job_id,
+            pipeline_root=str(self._folder / "root"),
+            parameter_values=parameters,
+            enable_caching=False,
+        )
+
+    def _rerun(
+        self,
+        original: aiplatform.PipelineJob,
+        job_id: str,
+        configs: list[Config] | None = None,
+        parameter_values: dict[str, Any] | None = None,
+    ) -> aiplatform.PipelineJob:
+        pipeline = "steps" if "prepare" in _states(original) and "check" in _states(original) else "waiting"
+        job = preview._PipelineJob(
+            display_name=job_id,
+            template_path=str(self._pipelines / f"{pipeline}.yaml"),
+            job_id=job_id,
+            pipeline_root=str(self._folder / "root"),
+            enable_caching=False,
+        )
+        job.rerun(
+            original_pipelinejob_name=original.resource_name,
+            pipeline_task_rerun_configs=configs or [],
+            parameter_values=parameter_values,
+            job_id=job_id,
+        )
+        return aiplatform.PipelineJob.get(job.resource_name)
+
+    def _until_end(self, job: aiplatform.PipelineJob) -> aiplatform.PipelineJob:
+        # Not wait(), which looks every five seconds: this is done ten times.
+        self._until(lambda: job.state.name in _ENDED, f"{job.name} has ended")
+        return job
+
+    def _until(self, is_so: Any, text: str) -> None:
+        deadline = time.monotonic() + 60
+        while not is_so():
+            assert time.monotonic() < deadline, f"not within a minute: {text}"
+            time.sleep(0.1)
+
+    def _task_id(self, job: aiplatform.PipelineJob, name: str) -> int:
+        return next(task.task_id for task in job.task_details if task.task_name == name)
+
+    def _v1beta1(self, job: aiplatform.PipelineJob) -> aiplatform_v1beta1.PipelineJob:
+        return job.api_client.select_version("v1beta1").get_pipeline_job(name=job.resource_name)
+
+    def _ledger(self, name: str) -> str:
+        return str(self._folder / f"{name}.ledger")
+
+    def _ran(self, name: str) -> list[str]:
+        path = Path(self._ledger(name))
+        return path.read_text().split() if path.exists() else []
+
+
+def _states(job: aiplatform.PipelineJob) -> dict[str, str]:
+    return {task.task_unique_name: task.state.name for task in job.task_details}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--endpoint", required=True)
+    parser.add_argument("--pipelines", type=Path, required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    arguments = parser.parse_args()
+    aiplatform.init(
+        project=_PROJECT,
+        location=_LOCATION,
+        api_endpoint=arguments.endpoint,
+        credentials=auth.AnonymousCredentials(),
+        api_transport="grpc",
+    )
+    Scenario(arguments.pipelines, arguments.folder).run()
+    print("all good")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""What all tests share: a real server, started once for the tests that only use it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from served import Served
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server for all tests: each uses ids of its own."""
+    served = Served(tmp_path_factory.mktemp("served") / "data", "--environments=host")
+    yield served
+    served.stop()
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    """Starts servers that end with the test."""
+    started: list[Served] = []
+
+    def start(*options: str) -> Served:
+        started.append(Served(tmp_path / f"data-{len(started)}", "--environments=host", *options))
+        return started[-1]
+
+    yield start
+    for served in started:
+        served.stop()

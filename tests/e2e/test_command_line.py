@@ -1,0 +1,165 @@
+"""The command line against a real server: what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from served import Served
+
+_PIPELINES = Path(__file__).parents[1] / "clients" / "pipelines"
+
+
+class Reprise:
+    """The command `reprise`, for one server and a ledger that its tasks write to."""
+
+    def __init__(self, server: str, folder: Path) -> None:
+        self._environment = os.environ | {"REPRISE_SERVER": server, "NO_COLOR": "1"}
+        self.ledger = folder / "ledger"
+        self.id = f"cli-{uuid.uuid4().hex[:8]}"
+
+    def __call__(self, *arguments: str, expect: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "reprise.cli", *arguments],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        assert done.returncode == expect, f"{done.returncode}: {done.stdout}{done.stderr}"
+        return done.stdout + done.stderr if expect else done.stdout
+
+    def json(self, *arguments: str, expect: int = 0) -> Any:
+        done = self(*arguments, "--json", expect=expect)
+        return json.loads(done)
+
+    def ran(self) -> list[str]:
+        return self.ledger.read_text().split() if self.ledger.exists() else []
+
+    def submit(self, pipeline: str, suffix: str, *options: str, expect: int = 0) -> str:
+        return self(
+            "submit",
+            str(_PIPELINES / f"{pipeline}.yaml"),
+            f"--name={self.id}-{suffix}",
+            f"--param=ledger={self.ledger}",
+            *options,
+            expect=expect,
+        )
+
+
+@pytest.fixture
+def reprise(server: Served, tmp_path: Path) -> Reprise:
+    return Reprise(server.grpc, tmp_path)
+
+
+def _rows(table: str) -> dict[str, list[str]]:
+    return {words[0]: words[1:] for line in table.splitlines() if (words := line.split())}
+
+
+def test_a_failed_run_is_planned_rerun_and_listed(reprise: Reprise) -> None:
+    said = reprise.submit("steps", "a", "--no-cache", "--wait", expect=1)
+    assert "FAILED" in said and "over the limit" in reprise("logs", f"{reprise.id}-a", "check")
+    plan = reprise("plan", f"{reprise.id}-a", "--param", "limit=20")
+    rows = _rows(plan)
+    assert rows["prepare"][:2] == ["REUSE", "UNCHANGED"], plan
+    assert rows["multiply"][:2] == ["REUSE", "UNCHANGED"], plan
+    assert rows["check"][0] == "EXECUTE", plan
+    etag = plan.splitlines()[-1].removeprefix("etag: ")
+    reprise(
+        "rerun",
+        f"{reprise.id}-a",
+        "--param",
+        "limit=20",
+        f"--name={reprise.id}-b",
+        f"--etag={etag}",
+        "--wait",
+    )
+    assert reprise.ran() == ["prepare", "multiply", "check", "check", "publish"]
+    tasks = reprise.json("get", f"{reprise.id}-b")["jobDetail"]["taskDetails"]
+    assert {task["taskName"]: task["state"] for task in tasks} == {
+        "prepare": "SKIPPED",
+        "multiply": "SKIPPED",
+        "check": "SUCCEEDED",
+        "publish": "SUCCEEDED",
+    }
+    listed = reprise("list", "--limit=0")
+    assert _rows(listed)[f"{reprise.id}-b"][0] == "SUCCEEDED"
+    assert _rows(listed)[f"{reprise.id}-b"][-1] == f"{reprise.id}-a"
+
+
+def test_single_tasks_are_run_skipped_and_given_other_inputs(reprise: Reprise) -> None:
+    reprise.submit("steps", "a", "--param=limit=20", "--wait")
+    before = len(reprise.ran())
+    reprise("rerun", f"{reprise.id}-a", "--input=multiply.factor=1", f"--name={reprise.id}-b", "--wait")
+    assert reprise.ran()[before:] == ["multiply", "check", "publish"]
+    before = len(reprise.ran())
+    reprise("rerun", f"{reprise.id}-a", "--execute=publish", f"--name={reprise.id}-c", "--wait")
+    assert reprise.ran()[before:] == ["publish"]
+    reprise.submit("steps", "d", "--wait", expect=1)
+    reprise("rerun", f"{reprise.id}-d", "--skip=check", f"--name={reprise.id}-e", "--wait")
+    tasks = reprise.json("get", f"{reprise.id}-e")["jobDetail"]["taskDetails"]
+    assert {task["taskName"]: task["state"] for task in tasks}["check"] == "SKIPPED"
+
+
+def test_a_plan_is_drawn_as_a_graph(reprise: Reprise) -> None:
+    reprise.submit("steps", "a", "--wait", expect=1)
+    assert reprise("plan", f"{reprise.id}-a", "--dot").startswith("digraph plan {")
+    assert "flowchart" in reprise("rerun", f"{reprise.id}-a", "--mermaid")
+
+
+def test_runs_are_cancelled_one_by_one_and_together_and_deleted(reprise: Reprise) -> None:
+    for suffix in ("a", "b"):
+        reprise.submit("waiting", suffix)
+    table = reprise("cancel", f"{reprise.id}-a", f"{reprise.id}-b", "--wait")
+    assert [_rows(table)[f"{reprise.id}-{suffix}"] for suffix in ("a", "b")] == [["CANCELLED"]] * 2
+    reprise("wait", f"{reprise.id}-a", expect=3)
+    reprise("delete", f"{reprise.id}-a", f"{reprise.id}-b")
+    reprise("get", f"{reprise.id}-a", expect=4)
+
+
+def test_a_log_is_followed_until_the_task_has_ended(reprise: Reprise, tmp_path: Path) -> None:
+    reprise.submit("waiting", "a", "--param=seconds=0.5")
+    reprise("wait", f"{reprise.id}-a")
+    assert reprise("logs", f"{reprise.id}-a", "wait", "--follow") == ""
+
+
+def test_what_goes_wrong_has_its_own_exit_code(reprise: Reprise, tmp_path: Path) -> None:
+    reprise("get", "no-such-run", expect=4)
+    said = reprise.submit("steps", "a", "--param=nonsense=1", expect=6)
+    assert "nonsense" in said
+    reprise.submit("steps", "b", "--param=factor=two", expect=2)
+    no_pipeline = tmp_path / "no.yaml"
+    no_pipeline.write_text("just: text")
+    reprise("submit", str(no_pipeline), expect=2)
+    reprise("submit", str(tmp_path / "missing.yaml"), expect=2)
+    reprise("list", "--server=127.0.0.1:1", expect=5)
+    reprise.submit("waiting", "c")
+    reprise("wait", f"{reprise.id}-c", "--timeout=0.1", expect=7)
+    reprise("delete", f"{reprise.id}-c", expect=6)
+    reprise("cancel", f"{reprise.id}-c", "--wait")
+
+
+def test_the_command_answers_help_without_loading_grpc() -> None:
+    program = "import sys; import reprise.cli as c\ntry: c.main(['--help'])\nexcept SystemExit: pass\n"
+    program += "assert not {'grpc', 'yaml', 'google.protobuf'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+@pytest.mark.slow
+def test_the_demonstration_ends_by_itself_with_code_0(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "reprise.cli", "demo", f"--data-dir={tmp_path / 'data'}"],
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "none is left" in done.stdout

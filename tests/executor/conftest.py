@@ -1,0 +1,96 @@
+"""Real attempts for the tests of the subprocess executor: nothing is mocked, nobody sleeps to wait."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from reprise.executor.contract import AttemptSpec
+from reprise.executor.subprocess import Handle, SubprocessExecutor
+
+# What every Python task of these tests can use: `tell` wakes the test, `note_pid` lets it look for survivors.
+_PRELUDE = """
+import os, signal, sys, time
+def tell(word):
+    with open(os.environ["FIFO"], "w") as fifo:
+        fifo.write(word)
+def note_pid():
+    descriptor = os.open(os.environ["PIDS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(descriptor, b"%d\\n" % os.getpid())
+    os.close(descriptor)
+note_pid()
+"""
+
+
+class Workbench:
+    """Makes attempts in a folder, and knows which of their processes are alive."""
+
+    def __init__(self, folder: Path, use_cgroup: bool) -> None:
+        self.folder = folder
+        self.use_cgroup = use_cgroup
+        self.fifo = folder / "fifo"
+        self.pids = folder / "pids"
+        os.mkfifo(self.fifo)
+        self._numbers = itertools.count(1)
+
+    def executor(self) -> SubprocessExecutor:
+        return SubprocessExecutor(self.folder / "data", use_cgroup=self.use_cgroup, log_limit_bytes=8 << 20)
+
+    def spec(self, *argv: str, grace_s: float = 0.2, timeout_s: float | None = None) -> AttemptSpec:
+        number = next(self._numbers)
+        env = {"PATH": os.environ["PATH"], "FIFO": str(self.fifo), "PIDS": str(self.pids)}
+        attempt_dir = self.folder / "attempts" / str(number)
+        return AttemptSpec(1, 1, number, attempt_dir, argv, env, self.folder, "image", grace_s, timeout_s)
+
+    def python(self, code: str, grace_s: float = 0.2, timeout_s: float | None = None) -> AttemptSpec:
+        program = _PRELUDE + textwrap.dedent(code)
+        return self.spec(sys.executable, "-S", "-c", program, grace_s=grace_s, timeout_s=timeout_s)
+
+    async def told(self) -> str:
+        """What the task tells; waits for it."""
+        return await asyncio.wait_for(asyncio.to_thread(self.fifo.read_text), 20)
+
+    async def begin(self, executor: SubprocessExecutor, spec: AttemptSpec) -> bytes:
+        """Start an attempt; its handle."""
+        handle = executor.handle(spec)
+        await executor.start(spec, handle)
+        return handle
+
+    def supervisor(self, handle: bytes) -> int:
+        return int((Path(Handle.decode(handle).attempt_dir) / "process").readlink().name.split(" ")[1])
+
+    def log(self, handle: bytes) -> bytes:
+        return (Path(Handle.decode(handle).attempt_dir) / "log").read_bytes()
+
+    def noted_pids(self) -> list[int]:
+        return [int(line) for line in self.pids.read_text().split()] if self.pids.exists() else []
+
+    def survivors(self) -> list[str]:
+        """Processes of this folder's attempts that are not dead, by number or by their environment."""
+        noted = set(self.noted_pids())
+        mark = os.fsencode(f"PIDS={self.pids}")
+        found = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                state = (entry / "stat").read_bytes().rpartition(b")")[2].split()[0]
+                is_ours = int(entry.name) in noted or mark in (entry / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if is_ours and state not in (b"Z", b"X"):
+                found.append(entry.name)
+        return found
+
+
+@pytest.fixture(params=[True, False], ids=["cgroup", "subreaper"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workbench]:
+    workbench = Workbench(tmp_path, use_cgroup=request.param)
+    yield workbench
+    assert workbench.survivors() == []

@@ -1,0 +1,1 @@
+"""What every store must do, and what each one does of its own."""

@@ -1,0 +1,75 @@
+"""The history of the schema leads to the schema."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from reprise.domain.errors import FailedPrecondition
+from reprise.store.open import open_store
+from reprise.store.schema import bring_up_to_date, migrate, stored_version
+from reprise.store.tables import SCHEMA_VERSION
+from sqlalchemy import Engine, create_engine, text
+
+from .building import name_of, new_run
+
+
+def tables(engine: Engine) -> dict[str, str]:
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'alembic%'"))
+        return {name: "".join((sql or "").split()) for name, sql in rows}
+
+
+def test_the_migrations_replayed_are_the_tables_of_the_code() -> None:
+    replayed, made = create_engine("sqlite://"), create_engine("sqlite://")
+    with replayed.begin() as connection:
+        migrate(connection, "")
+        assert stored_version(connection) == SCHEMA_VERSION
+    with made.begin() as connection:
+        bring_up_to_date(connection)
+        assert stored_version(connection) == SCHEMA_VERSION
+    assert tables(replayed) == tables(made)
+
+
+def test_a_schema_that_is_current_stays_as_it_is() -> None:
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        bring_up_to_date(connection)
+    before = tables(engine)
+    with engine.begin() as connection:
+        bring_up_to_date(connection)
+    assert tables(engine) == before
+
+
+def test_a_schema_from_the_future_is_refused() -> None:
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        bring_up_to_date(connection)
+        connection.execute(text("UPDATE alembic_version SET version_num = '0999'"))
+        with pytest.raises(FailedPrecondition):
+            bring_up_to_date(connection)
+
+
+def test_alembic_is_not_loaded_for_a_schema_that_is_current(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.create_run(new_run("one"))
+    store.close()
+    code = (
+        "import sys; from reprise.store.open import open_store\n"
+        f"store = open_store({str(tmp_path)!r})\n"
+        "print([name for name in sys.modules if name.startswith(('alembic', 'mako'))])\n"
+        "store.close()"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )
+    assert run.stdout.strip() == "[]"
+    store = open_store(tmp_path)
+    store.get_run(name_of("one"))
+    store.close()
