@@ -1,9 +1,10 @@
 """Makes the Python modules under server/reprise/pb from the .proto files beside this script.
 
-Guarantee: the output depends only on the .proto files and on the pinned generator; `--check` writes nothing and fails
-when the checked-in modules are not what the generator makes now.
+Guarantee: the output depends only on the .proto files and on the pinned generator; `--check` writes nothing
+and fails when the checked-in modules are not what the generator makes now.
 
-Run it with an interpreter that has the pinned tools (they are the oldest that the declared protobuf range loads):
+Run it with an interpreter that has the pinned tools (they are the oldest that the declared protobuf range
+loads):
 
     python -m venv /tmp/gen && /tmp/gen/bin/pip install grpcio-tools==1.74.0 googleapis-common-protos
     /tmp/gen/bin/python protos/generate.py
@@ -21,7 +22,8 @@ from pathlib import Path
 PINNED_TOOLS = "1.74.0"
 PROTOS = Path(__file__).resolve().parent
 TARGET = PROTOS.parent / "server" / "reprise" / "pb"
-# `from reprise.v1 import x_pb2 as ...` in the modules and in their stubs; the .proto packages stay as they are.
+# `from reprise.v1 import x_pb2 as ...` in the modules and in their stubs; the .proto packages stay as they
+# are.
 _OWN_IMPORT = re.compile(r"^(from|import) reprise\.(v1|engine\.v1|wire\.v1)\b", re.MULTILINE)
 # The package of common protos has this module under two names; this one does not import grpc.
 _OPERATIONS_IMPORT = (

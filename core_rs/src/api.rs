@@ -36,6 +36,14 @@ pub fn advance(machine: &mut Machine, events: &[u8]) -> Result<Vec<u8>, String> 
     Ok(machine.advance(events).encode())
 }
 
+/// TaskRecords, and the Values that the run gave, to the fields of a PipelineJobDetail of the public API.
+///
+/// # Errors
+/// The bytes are no such messages.
+pub fn job_detail(records: &[u8], outputs: &[u8], run_name: &str, run_id: i64) -> Result<Vec<u8>, String> {
+    crate::details::job_detail(records, outputs, run_name, run_id).map_err(|error| format!("not TaskRecords: {error}"))
+}
+
 /// Launch and RenderContext to Rendered. A placeholder that cannot be resolved is told inside.
 ///
 /// # Errors

@@ -2,16 +2,22 @@
 //!
 //! Invariant: the text is that of [`Value::from_protobuf`] followed by [`Value::to_json`], without building the value.
 
-use crate::json::{write_double, write_int, write_string, Sink};
+use crate::json::{write_double, write_int, write_unchecked_string};
 use crate::value::{Value, ValueError, MAX_NESTING};
-use crate::wire::{Field, Reader};
+use crate::wire::{Field, Reader, WireError};
 
 /// Appends the canonical text of the value in `bytes`. After an error, part of it may have been appended.
-pub fn write_protobuf(bytes: &[u8], out: &mut impl Sink) -> Result<(), ValueError> {
-    write_value(Reader::new(bytes), 0, out)
+pub fn write_protobuf(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
+    let start = out.len();
+    write_value(Reader::new(bytes), 0, out)?;
+    // Strings were copied as they came. Quotes stand between any two, so all are UTF-8 if and only if the whole is.
+    match std::str::from_utf8(out.get(start..).unwrap_or(&[])) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(ValueError::Wire(WireError::BadUtf8)),
+    }
 }
 
-fn write_value(mut reader: Reader<'_>, depth: usize, out: &mut impl Sink) -> Result<(), ValueError> {
+fn write_value(mut reader: Reader<'_>, depth: usize, out: &mut Vec<u8>) -> Result<(), ValueError> {
     // A oneof: of several fields the last counts.
     let mut last: Option<Field<'_>> = None;
     while let Some(field) = reader.next_field()? {
@@ -20,83 +26,96 @@ fn write_value(mut reader: Reader<'_>, depth: usize, out: &mut impl Sink) -> Res
         }
     }
     let Some(field) = last else {
-        out.push_text("null");
+        out.extend_from_slice(b"null");
         return Ok(());
     };
     match field.number {
         2 => write_number(field.double()?, out)?,
-        3 => write_string(field.str()?, out),
-        4 => out.push_text(if field.bool()? { "true" } else { "false" }),
+        3 => write_unchecked_string(field.bytes()?, out),
+        4 => out.extend_from_slice(if field.bool()? { b"true" } else { b"false" }),
         5 => write_struct(field.message()?, depth + 1, out)?,
         6 => write_list(field.message()?, depth + 1, out)?,
-        _ => out.push_text("null"),
+        _ => out.extend_from_slice(b"null"),
     }
     Ok(())
 }
 
-fn write_number(number: f64, out: &mut impl Sink) -> Result<(), ValueError> {
+#[inline]
+fn write_number(number: f64, out: &mut Vec<u8>) -> Result<(), ValueError> {
+    // What nearly every number is; the cast saturates, so what does not fit does not come back the same.
+    let whole = number as i32;
+    if f64::from(whole) == number {
+        write_int(i64::from(whole), out);
+        return Ok(());
+    }
     match Value::from_f64(number) {
         None => return Err(ValueError::NotFinite { path: String::new() }),
         Some(Value::Int(number)) => write_int(number, out),
-        Some(Value::BigInt(digits)) => out.push_text(&digits),
+        Some(Value::BigInt(digits)) => out.extend_from_slice(digits.as_bytes()),
         Some(_) => write_double(number, out),
     }
     Ok(())
 }
 
-fn write_list(mut reader: Reader<'_>, depth: usize, out: &mut impl Sink) -> Result<(), ValueError> {
+fn write_list(mut reader: Reader<'_>, depth: usize, out: &mut Vec<u8>) -> Result<(), ValueError> {
     if depth > MAX_NESTING {
         return Err(ValueError::TooDeep);
     }
-    let mut separator = "[";
+    let mut separator = b'[';
     while let Some(field) = reader.next_field()? {
         if field.number == 1 {
-            out.push_text(separator);
-            separator = ",";
+            out.push(separator);
+            separator = b',';
             write_value(field.message()?, depth, out)?;
         }
     }
-    out.push_text(if separator == "[" { "[]" } else { "]" });
+    if separator == b'[' {
+        out.push(separator);
+    }
+    out.push(b']');
     Ok(())
 }
 
-fn write_struct(mut reader: Reader<'_>, depth: usize, out: &mut impl Sink) -> Result<(), ValueError> {
+fn write_struct(mut reader: Reader<'_>, depth: usize, out: &mut Vec<u8>) -> Result<(), ValueError> {
     if depth > MAX_NESTING {
         return Err(ValueError::TooDeep);
     }
-    let mut members: Vec<(&str, Option<Reader<'_>>)> = Vec::new();
+    let mut members: Vec<(&[u8], Option<Reader<'_>>)> = Vec::with_capacity(8);
     while let Some(field) = reader.next_field()? {
         if field.number != 1 {
             continue;
         }
         let mut entry = field.message()?;
-        let (mut key, mut value) = ("", None);
+        let (mut key, mut value) = (&[][..], None);
         while let Some(part) = entry.next_field()? {
             match part.number {
-                1 => key = part.str()?,
+                1 => key = part.bytes()?,
                 2 => value = Some(part.message()?),
                 _ => {}
             }
         }
         members.push((key, value));
     }
-    // Stable, so that of equal keys the last stays last: that one counts.
+    // Stable, so that of equal keys the last stays last: that one counts. Bytes of UTF-8 sort like code points.
     members.sort_by_key(|(key, _)| *key);
-    let mut separator = "{";
+    let mut separator = b'{';
     for (index, (key, value)) in members.iter().enumerate() {
         if members.get(index + 1).is_some_and(|(next, _)| next == key) {
             continue;
         }
-        out.push_text(separator);
-        separator = ",";
-        write_string(key, out);
-        out.push_text(":");
+        out.push(separator);
+        separator = b',';
+        write_unchecked_string(key, out);
+        out.push(b':');
         match value {
             Some(reader) => write_value(*reader, depth, out)?,
-            None => out.push_text("null"),
+            None => out.extend_from_slice(b"null"),
         }
     }
-    out.push_text(if separator == "{" { "{}" } else { "}" });
+    if separator == b'{' {
+        out.push(separator);
+    }
+    out.push(b'}');
     Ok(())
 }
 
@@ -126,6 +145,19 @@ mod tests {
         }
     }
 
+    fn written(bytes: &[u8]) -> String {
+        let mut out = Vec::new();
+        write_protobuf(bytes, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn strings_that_are_no_utf8_are_refused() {
+        let mut writer = Writer::new();
+        writer.bytes_always(3, b"a\xffb");
+        assert_eq!(write_protobuf(writer.as_bytes(), &mut Vec::new()), Err(ValueError::Wire(WireError::BadUtf8)));
+    }
+
     #[test]
     fn the_text_is_that_of_the_value() {
         for text in [
@@ -138,9 +170,7 @@ mod tests {
             let parsed = Value::from_json(text).unwrap();
             let mut writer = Writer::new();
             value(&mut writer, &parsed);
-            let mut out = String::new();
-            write_protobuf(writer.as_bytes(), &mut out).unwrap();
-            assert_eq!(out, parsed.to_json());
+            assert_eq!(written(writer.as_bytes()), parsed.to_json());
             assert_eq!(Value::from_protobuf(writer.as_bytes()).unwrap(), parsed);
         }
     }
@@ -156,23 +186,21 @@ mod tests {
                 });
             }
         });
-        let mut out = String::new();
-        write_protobuf(writer.as_bytes(), &mut out).unwrap();
-        assert_eq!(out, "{\"a\":2}");
-        assert_eq!(Value::from_protobuf(writer.as_bytes()).unwrap().to_json(), out);
+        assert_eq!(written(writer.as_bytes()), "{\"a\":2}");
+        assert_eq!(Value::from_protobuf(writer.as_bytes()).unwrap().to_json(), "{\"a\":2}");
     }
 
     #[test]
     fn numbers_that_json_lacks_and_endless_nesting_are_refused() {
         let mut writer = Writer::new();
         writer.double_always(2, f64::NAN);
-        assert!(write_protobuf(writer.as_bytes(), &mut String::new()).is_err());
+        assert!(write_protobuf(writer.as_bytes(), &mut Vec::new()).is_err());
         let mut bytes = Vec::new();
         for _ in 0..120 {
             let mut writer = Writer::new();
             writer.message(6, |list| list.bytes_always(1, &bytes));
             bytes = writer.into_bytes();
         }
-        assert_eq!(write_protobuf(&bytes, &mut String::new()), Err(ValueError::TooDeep));
+        assert_eq!(write_protobuf(&bytes, &mut Vec::new()), Err(ValueError::TooDeep));
     }
 }

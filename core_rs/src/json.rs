@@ -280,6 +280,8 @@ pub enum Spacing {
 pub trait Sink {
     /// Appends a text.
     fn push_text(&mut self, text: &str);
+    /// Appends an ASCII character.
+    fn push_ascii(&mut self, character: u8);
 }
 
 impl Sink for String {
@@ -287,12 +289,20 @@ impl Sink for String {
     fn push_text(&mut self, text: &str) {
         self.push_str(text);
     }
+    #[inline]
+    fn push_ascii(&mut self, character: u8) {
+        self.push(char::from(character));
+    }
 }
 
 impl Sink for Vec<u8> {
     #[inline]
     fn push_text(&mut self, text: &str) {
         self.extend_from_slice(text.as_bytes());
+    }
+    #[inline]
+    fn push_ascii(&mut self, character: u8) {
+        self.push(character);
     }
 }
 
@@ -311,17 +321,17 @@ pub fn write(value: &Value, spacing: Spacing, out: &mut impl Sink) {
         Value::Double(number) => write_double(*number, out),
         Value::String(text) => write_string(text, out),
         Value::List(items) => {
-            out.push_text("[");
+            out.push_ascii(b'[');
             for (index, item) in items.iter().enumerate() {
                 if index > 0 {
                     out.push_text(comma);
                 }
                 write(item, spacing, out);
             }
-            out.push_text("]");
+            out.push_ascii(b']');
         }
         Value::Object(members) => {
-            out.push_text("{");
+            out.push_ascii(b'{');
             for (index, (key, item)) in members.iter().enumerate() {
                 if index > 0 {
                     out.push_text(comma);
@@ -330,13 +340,16 @@ pub fn write(value: &Value, spacing: Spacing, out: &mut impl Sink) {
                 out.push_text(colon);
                 write(item, spacing, out);
             }
-            out.push_text("}");
+            out.push_ascii(b'}');
         }
     }
 }
 
 /// Appends the decimal digits of an integer.
 pub fn write_int(number: i64, out: &mut impl Sink) {
+    if let digit @ 0..=9 = number {
+        return out.push_ascii(b'0' + digit as u8);
+    }
     let mut buffer = [0u8; 20];
     let mut rest = number.unsigned_abs();
     let mut length = 0;
@@ -349,53 +362,109 @@ pub fn write_int(number: i64, out: &mut impl Sink) {
         }
     }
     if number < 0 {
-        out.push_text("-");
+        out.push_ascii(b'-');
     }
     let digits = buffer.get(buffer.len() - length..).unwrap_or(&[]);
     out.push_text(std::str::from_utf8(digits).unwrap_or(""));
 }
 
+/// A text of up to 32 bytes, which no double's shortest form exceeds.
+struct Short {
+    bytes: [u8; 32],
+    length: usize,
+}
+
+impl std::fmt::Write for Short {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        let end = self.length + text.len();
+        self.bytes.get_mut(self.length..end).ok_or(std::fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}
+
 /// Appends a double in the shortest form that reads back as the same double, spelt like Python's `repr`.
 pub fn write_double(number: f64, out: &mut impl Sink) {
-    let mut text = String::new();
-    let _ = write!(text, "{number:?}");
+    let mut short = Short { bytes: [0; 32], length: 0 };
+    let _ = write!(short, "{number:?}");
+    let text = short.bytes.get(..short.length).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("");
     // Rust writes 1e16 and 1e-5 where Python writes 1e+16 and 1e-05; where they switch to exponents is the same.
-    if let Some((mantissa, exponent)) = text.split_once('e') {
-        let (sign, digits) = match exponent.strip_prefix('-') {
-            Some(digits) => ('-', digits),
-            None => ('+', exponent),
-        };
-        text = format!("{mantissa}e{sign}{digits:0>2}");
+    let Some((mantissa, exponent)) = text.split_once('e') else { return out.push_text(text) };
+    out.push_text(mantissa);
+    out.push_ascii(b'e');
+    let digits = exponent.strip_prefix('-');
+    out.push_ascii(if digits.is_some() { b'-' } else { b'+' });
+    let digits = digits.unwrap_or(exponent);
+    if digits.len() < 2 {
+        out.push_ascii(b'0');
     }
-    out.push_text(&text);
+    out.push_text(digits);
+}
+
+/// True where one of eight bytes has to be escaped in a string: a quote, a backslash or a control character.
+#[inline]
+fn has_special(bytes: [u8; 8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = ONES << 7;
+    let word = u64::from_le_bytes(bytes);
+    // The usual test for a zero byte; a byte below 0x20 borrows, unless it was 0x80 or more.
+    let has_zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
+    let is_control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
+    (has_zero(word ^ (ONES * u64::from(b'"'))) | has_zero(word ^ (ONES * u64::from(b'\\'))) | is_control) != 0
+}
+
+/// The number of bytes before the first one that has to be escaped.
+fn plain_length(bytes: &[u8]) -> usize {
+    let (chunks, _) = bytes.as_chunks::<8>();
+    let clean = chunks.iter().take_while(|chunk| !has_special(**chunk)).count() * 8;
+    let rest = bytes.get(clean..).unwrap_or(&[]);
+    clean + rest.iter().take_while(|&&byte| byte >= 0x20 && byte != b'"' && byte != b'\\').count()
 }
 
 /// Appends a JSON string. Only quotes, backslashes and control characters are escaped.
 pub fn write_string(text: &str, out: &mut impl Sink) {
-    out.push_text("\"");
-    let mut written = 0;
-    for (index, byte) in text.bytes().enumerate() {
-        let escape = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            b'\n' => "\\n",
-            b'\r' => "\\r",
-            b'\t' => "\\t",
-            8 => "\\b",
-            12 => "\\f",
-            0..=0x1f => "",
-            _ => continue,
-        };
-        out.push_text(text.get(written..index).unwrap_or(""));
-        if escape.is_empty() {
-            out.push_text(&format!("\\u{byte:04x}"));
-        } else {
-            out.push_text(escape);
-        }
-        written = index + 1;
+    out.push_ascii(b'"');
+    let mut rest = text;
+    loop {
+        let (plain, special) = rest.split_at_checked(plain_length(rest.as_bytes())).unwrap_or((rest, ""));
+        out.push_text(plain);
+        let Some((byte, after)) = special.as_bytes().first().zip(special.get(1..)) else { break };
+        write_escape(*byte, out);
+        rest = after;
     }
-    out.push_text(text.get(written..).unwrap_or(""));
-    out.push_text("\"");
+    out.push_ascii(b'"');
+}
+
+/// Appends a JSON string to bytes. Nothing is checked: what is no UTF-8 makes `out` no UTF-8, for the caller to find.
+pub(crate) fn write_unchecked_string(text: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    let mut rest = text;
+    loop {
+        let (plain, special) = rest.split_at_checked(plain_length(rest)).unwrap_or((rest, &[]));
+        out.extend_from_slice(plain);
+        let Some((byte, after)) = special.split_first() else { break };
+        write_escape(*byte, out);
+        rest = after;
+    }
+    out.push(b'"');
+}
+
+fn write_escape(byte: u8, out: &mut impl Sink) {
+    out.push_ascii(b'\\');
+    match byte {
+        b'\n' => out.push_ascii(b'n'),
+        b'\r' => out.push_ascii(b'r'),
+        b'\t' => out.push_ascii(b't'),
+        8 => out.push_ascii(b'b'),
+        12 => out.push_ascii(b'f'),
+        b'"' | b'\\' => out.push_ascii(byte),
+        control => {
+            out.push_text("u00");
+            out.push_ascii(b'0' + (control >> 4));
+            let digit = control & 15;
+            out.push_ascii(if digit < 10 { b'0' + digit } else { b'a' - 10 + digit });
+        }
+    }
 }
 
 #[cfg(test)]

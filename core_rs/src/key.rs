@@ -112,6 +112,8 @@ pub struct KeyArtifact<'a> {
 #[derive(Debug, Default, Clone)]
 pub struct KeyBuilder {
     buffer: Vec<u8>,
+    /// The preimage, as last asked for.
+    ordered: Vec<u8>,
     fields: Vec<FieldAt>,
     is_author_keyed: bool,
 }
@@ -119,6 +121,8 @@ pub struct KeyBuilder {
 #[derive(Debug, Clone, Copy)]
 struct FieldAt {
     section: Section,
+    /// Section and first bytes of the name as a number, which nearly always decides the order.
+    rank: u64,
     start: usize,
     name_length: usize,
     end: usize,
@@ -259,40 +263,29 @@ impl KeyBuilder {
 
     /// The encoding of all fields.
     pub fn preimage(&mut self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(DOMAIN.len() + self.buffer.len());
-        out.extend_from_slice(DOMAIN);
-        self.in_order(|bytes| out.extend_from_slice(bytes));
-        out
+        self.in_order().to_vec()
     }
 
     /// The key of all fields: what [`digest`] makes of [`KeyBuilder::preimage`]. Means nothing for an incomplete key.
     pub fn digest(&mut self) -> [u8; 32] {
-        let mut hasher = Sha256::new();
-        hasher.update(DOMAIN);
-        self.in_order(|bytes| hasher.update(bytes));
-        hasher.finalize().into()
+        digest(self.in_order())
     }
 
-    fn in_order(&mut self, mut take: impl FnMut(&[u8])) {
+    fn in_order(&mut self) -> &[u8] {
         let buffer = &self.buffer;
         let name = |field: &FieldAt| buffer.get(field.start + HEAD..field.start + HEAD + field.name_length);
-        let is_sorted = self.fields.windows(2).all(|pair| match pair {
-            [a, b] => a.end == b.start && (a.section, name(a)) < (b.section, name(b)),
-            _ => true,
-        });
-        if is_sorted && !self.is_author_keyed {
-            return take(buffer);
-        }
-        self.fields.sort_by(|a, b| (a.section, name(a)).cmp(&(b.section, name(b))));
+        let order = |a: &FieldAt, b: &FieldAt| a.rank.cmp(&b.rank).then_with(|| name(a).cmp(&name(b)));
+        self.fields.sort_by(order);
+        self.ordered.clear();
+        self.ordered.extend_from_slice(DOMAIN);
         let mut fields = self.fields.iter().peekable();
         while let Some(field) = fields.next() {
-            let is_overwritten =
-                fields.peek().is_some_and(|next| (next.section, name(next)) == (field.section, name(field)));
-            if is_overwritten || !self.is_in(field) {
-                continue;
+            let is_overwritten = fields.peek().is_some_and(|next| order(field, next).is_eq());
+            if !is_overwritten && self.is_in(field) {
+                self.ordered.extend_from_slice(buffer.get(field.start..field.end).unwrap_or(&[]));
             }
-            take(buffer.get(field.start..field.end).unwrap_or(&[]));
         }
+        &self.ordered
     }
 
     fn is_in(&self, field: &FieldAt) -> bool {
@@ -307,22 +300,42 @@ impl KeyBuilder {
 
     #[inline]
     fn field(&mut self, section: Section, name: &str, value: impl FnOnce(&mut Vec<u8>)) {
-        let start = self.buffer.len();
-        self.buffer.push(section as u8);
-        push_text(&mut self.buffer, name);
+        let start = self.head(section, name);
         let at = self.buffer.len();
         push_length(&mut self.buffer, 0);
         value(&mut self.buffer);
         patch_length(&mut self.buffer, at);
-        self.fields.push(FieldAt { section, start, name_length: name.len(), end: self.buffer.len() });
+        self.end(section, start, name);
     }
 
     fn unknown(&mut self, section: Section, name: &str) {
+        let start = self.head(section, name);
+        self.buffer.extend_from_slice(&UNKNOWN.to_le_bytes());
+        self.end(section, start, name);
+    }
+
+    #[inline]
+    fn head(&mut self, section: Section, name: &str) -> usize {
         let start = self.buffer.len();
+        self.buffer.reserve(name.len() + 64);
         self.buffer.push(section as u8);
         push_text(&mut self.buffer, name);
-        self.buffer.extend_from_slice(&UNKNOWN.to_le_bytes());
-        self.fields.push(FieldAt { section, start, name_length: name.len(), end: self.buffer.len() });
+        start
+    }
+
+    #[inline]
+    fn end(&mut self, section: Section, start: usize, name: &str) {
+        let mut first = [section as u8, 0, 0, 0, 0, 0, 0, 0];
+        for (place, byte) in first.iter_mut().skip(1).zip(name.bytes()) {
+            *place = byte;
+        }
+        self.fields.push(FieldAt {
+            section,
+            rank: u64::from_be_bytes(first),
+            start,
+            name_length: name.len(),
+            end: self.buffer.len(),
+        });
     }
 
     fn text(&mut self, section: Section, name: &str, value: &str) {

@@ -5,6 +5,7 @@
 pub mod api;
 pub mod canonical;
 pub mod cel;
+pub mod details;
 pub mod document;
 mod etag;
 pub mod json;
@@ -20,6 +21,6 @@ pub mod plan;
 mod python;
 pub mod render;
 pub mod spec;
-mod structure;
+pub mod structure;
 pub mod value;
 pub mod wire;

@@ -33,6 +33,19 @@ fn render<'py>(py: Python<'py>, launch: &[u8], context: &[u8]) -> PyResult<Bound
     Ok(PyBytes::new(py, &result))
 }
 
+/// TaskRecords and Values to the fields of a PipelineJobDetail.
+#[pyfunction]
+fn job_detail<'py>(
+    py: Python<'py>,
+    records: &[u8],
+    outputs: &[u8],
+    run_name: &str,
+    run_id: i64,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let result = guarded(py, || api::job_detail(records, outputs, run_name, run_id))?.map_err(PyValueError::new_err)?;
+    Ok(PyBytes::new(py, &result))
+}
+
 /// The state machine of one run.
 #[pyclass(frozen, module = "reprise._core")]
 struct Run {
@@ -91,6 +104,7 @@ fn present<T>(found: std::io::Result<T>) -> PyResult<Option<T>> {
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(plan, module)?)?;
     module.add_function(wrap_pyfunction!(render, module)?)?;
+    module.add_function(wrap_pyfunction!(job_detail, module)?)?;
     module.add_function(wrap_pyfunction!(digest_paths, module)?)?;
     module.add_function(wrap_pyfunction!(fingerprint_paths, module)?)?;
     module.add_class::<Run>()

@@ -149,8 +149,22 @@ impl<'a> Reader<'a> {
     }
 
     /// The next field, or `None` at the end. After an error the reader stays where the error is.
-    #[inline]
+    #[inline(always)]
     pub fn next_field(&mut self) -> Result<Option<Field<'a>>> {
+        // What most fields are, kept small enough to be inlined: short bytes with a number below 16.
+        if let [tag @ 0x08..=0x7f, length @ 0..=0x7f, rest @ ..] = self.rest {
+            if tag & 7 == 2 {
+                if let Some((bytes, rest)) = rest.split_at_checked(usize::from(*length)) {
+                    self.rest = rest;
+                    let number = u32::from(tag >> 3);
+                    return Ok(Some(Field { number, wire: Wire::Bytes(bytes), depth: self.depth }));
+                }
+            }
+        }
+        self.any_field()
+    }
+
+    fn any_field(&mut self) -> Result<Option<Field<'a>>> {
         if self.rest.is_empty() {
             return Ok(None);
         }

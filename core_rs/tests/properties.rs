@@ -175,9 +175,9 @@ proptest! {
         let mut writer = Writer::new();
         to_protobuf(&value, &mut writer);
         let read = Value::from_protobuf(writer.as_bytes()).unwrap();
-        let mut text = String::new();
+        let mut text = Vec::new();
         _core::canonical::write_protobuf(writer.as_bytes(), &mut text).unwrap();
-        prop_assert_eq!(read.to_json(), text);
+        prop_assert_eq!(read.to_json().into_bytes(), text);
     }
 
     #[test]
@@ -228,7 +228,7 @@ proptest! {
         let _ = TaskRecords::decode(&bytes);
         let _ = (Launch::decode(&bytes), PlanResult::decode(&bytes), Decisions::decode(&bytes), Events::decode(&bytes));
         let _ = Value::from_protobuf(&bytes);
-        let _ = _core::canonical::write_protobuf(&bytes, &mut String::new());
+        let _ = _core::canonical::write_protobuf(&bytes, &mut Vec::new());
         let _ = _core::render::render_bytes(&bytes, &bytes);
         let mut preimage = _core::key::DOMAIN.to_vec();
         preimage.extend_from_slice(&bytes);

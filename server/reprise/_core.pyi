@@ -6,6 +6,12 @@ def plan(request: bytes) -> bytes:
 def render(launch: bytes, context: bytes) -> bytes:
     """engine.Launch and engine.RenderContext to engine.Rendered; ValueError if the bytes are no such messages."""
 
+def job_detail(records: bytes, outputs: bytes, run_name: str, run_id: int) -> bytes:
+    """engine.TaskRecords and engine.Values to the fields of the public API's PipelineJobDetail.
+
+    Errors: ValueError if the bytes are no such messages.
+    """
+
 class Run:
     """The deterministic state machine of one run."""
 

@@ -1,7 +1,7 @@
 """The composition root: the only file that knows every class. Builds a server, starts it, ends it in order.
 
-Invariant: what `start` has opened is closed by `stop`, in the opposite order, also when `start` fails half way; runs
-and attempts are let go of, never ended.
+Invariant: what `start` has opened is closed by `stop`, in the opposite order, also when `start` fails half
+way; runs and attempts are let go of, never ended.
 """
 
 from __future__ import annotations
@@ -36,13 +36,16 @@ from reprise.store.open import open_store
 
 _log = logging.getLogger("reprise")
 
+_DEFAULT_PARENT = Parent("default", "local")
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Addresses are HOST:PORT, port 0 for any free one, or unix:PATH for gRPC; an empty one is not served.
 
-    `max_tasks`: tasks at once, over all runs. `grace_s`: between SIGTERM and SIGKILL of a task that is cancelled.
-    `drain_s`: for calls under way when the server stops. `task_env`: environment of the tasks, beside what they need.
+    `max_tasks`: tasks at once, over all runs. `grace_s`: between SIGTERM and SIGKILL of a task that is
+    cancelled. `drain_s`: for calls under way when the server stops. `task_env`: environment of the tasks,
+    beside what they need.
     """
 
     data_dir: Path
@@ -55,7 +58,7 @@ class Settings:
     environments: str = "managed"
     task_python: str = sys.executable
     task_env: Mapping[str, str] = field(default_factory=dict)
-    default_parent: Parent = Parent("default", "local")
+    default_parent: Parent = _DEFAULT_PARENT
     limits: Limits = field(default_factory=Limits)
 
 

@@ -35,3 +35,11 @@ class RunMachine:
 def render(launch: engine.Launch, context: engine.RenderContext) -> engine.Rendered:
     """The command line, files and executor input of one attempt. Unresolvable placeholders are in `problems`."""
     return engine.Rendered.FromString(_core.render(launch.SerializeToString(), context.SerializeToString()))
+
+
+def job_detail(records: bytes, outputs: bytes, run_name: str, run_id: int) -> bytes:
+    """The fields of the public API's PipelineJobDetail, encoded, from engine.TaskRecords and engine.Values.
+
+    Equal records give equal bytes. Errors: ValueError for bytes that are no such messages.
+    """
+    return _core.job_detail(records, outputs, run_name, run_id)

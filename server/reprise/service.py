@@ -230,6 +230,15 @@ class PipelineService:
         if found:
             raise errors.InvalidArgument(found)
         result.warnings.extend(platform.warnings)
+        root = request.settings.pipeline_root
+        if root and self._artifacts.local_path(root) is None:
+            result.warnings.append(
+                f"{command.field}.runtime_config.gcs_output_directory: this server cannot write to {root!r}; "
+                "artifacts are kept in its data directory"
+            )
+        # What a rerun of this run inherits: also what was given to the original.
+        del request.settings.parameters[:]
+        request.settings.parameters.extend(result.parameters)
         return _Prepared(request, result, original, result.digest.hex())
 
     def _original(self, command: CreateRun) -> OriginalRun | None:

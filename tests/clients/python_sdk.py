@@ -135,7 +135,7 @@ class Scenario:
         assert _states(job) == {"prepare": "SUCCEEDED", "wait": "CANCELLED", "multiply": "CANCELLED"}, (
             _states(job)
         )
-        assert job.error.code == 1
+        assert job.gca_resource.error.code == 1, job.gca_resource.error
         return job
 
     def rerun_cancelled(self, cancelled: aiplatform.PipelineJob) -> None:

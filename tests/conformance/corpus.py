@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf import json_format
-
 from reprise.client import CallError, Client, create_request, parse_pipeline
 from reprise.main import Server, Settings
 from reprise.pb.v1 import pipeline_job_pb2 as jobs
@@ -80,9 +79,10 @@ def running_server(data_dir: Path, task_python: str, corpus: Path, max_tasks: in
         yield client
 
 
-def run_one(client: Client, corpus: Corpus, entry: dict[str, Any], diff: Callable[..., list[str]]) -> Result:
+def run_one(address: str, corpus: Corpus, entry: dict[str, Any], diff: Callable[..., list[str]]) -> Result:
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as scratch:
+    # A project of its own, so that no pipeline finds another's outcomes in the cache.
+    with tempfile.TemporaryDirectory() as scratch, Client(address, project=entry["id"].lower()) as client:
         try:
             pipeline = parse_pipeline(corpus.load("visible", entry["file"], Path(scratch)))
             request = create_request(pipeline, corpus.arguments(entry, Path(scratch)), is_cached=None)
@@ -195,7 +195,7 @@ def main() -> int:
     ):
         entries = chosen(corpus, options.wanted, options.plain)
         results = []
-        for result in pool.map(lambda entry: run_one(client, corpus, entry, diff), entries):
+        for result in pool.map(lambda entry: run_one(client.server, corpus, entry, diff), entries):
             results.append(result)
             print("pass" if not result.differences else "FAIL", result.entry["id"], f"{result.seconds:.1f} s", flush=True)
             for difference in result.differences:

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import yaml
-
 from reprise.pb.engine.v1 import engine_pb2 as engine
 
 CORPUS = Path(os.environ.get("REPRISE_CORPUS", "")) / "reject"

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from reprise.domain.errors import InvalidArgument
 from reprise.domain.names import OperationName, Parent, RunName
 

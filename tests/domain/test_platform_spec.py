@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import Any
 
 from google.protobuf import json_format, struct_pb2
-
 from reprise.platform_spec import PlatformCheck, check_platform_spec
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-
 from reprise.domain.errors import IllegalMove
 from reprise.domain.states import RUN_MOVES, TASK_MOVES, RunState, TaskState, move_run, move_task
 

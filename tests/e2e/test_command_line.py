@@ -124,10 +124,9 @@ def test_runs_are_cancelled_one_by_one_and_together_and_deleted(reprise: Reprise
     reprise("get", f"{reprise.id}-a", expect=4)
 
 
-def test_a_log_is_followed_until_the_task_has_ended(reprise: Reprise, tmp_path: Path) -> None:
+def test_a_log_is_followed_from_before_the_task_has_started_until_it_has_ended(reprise: Reprise) -> None:
     reprise.submit("waiting", "a", "--param=seconds=0.5")
-    reprise("wait", f"{reprise.id}-a")
-    assert reprise("logs", f"{reprise.id}-a", "wait", "--follow") == ""
+    assert reprise("logs", f"{reprise.id}-a", "wait", "--follow") == "it waits\nit has waited\n"
 
 
 def test_what_goes_wrong_has_its_own_exit_code(reprise: Reprise, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from reprise.executor.attempt_files import Handle
 from reprise.executor.contract import AttemptSpec
-from reprise.executor.subprocess import Handle, SubprocessExecutor
+from reprise.executor.subprocess import SubprocessExecutor
 
 # What every Python task of these tests can use: `tell` wakes the test, `note_pid` lets it look for survivors.
 _PRELUDE = """

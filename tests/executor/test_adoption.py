@@ -12,8 +12,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from reprise.executor.attempt_files import Handle
 from reprise.executor.contract import Cause, Exit
-from reprise.executor.subprocess import Handle
 
 from .conftest import Workbench
 

@@ -7,8 +7,9 @@ import json
 import time
 from pathlib import Path
 
+from reprise.executor.attempt_files import Handle
 from reprise.executor.contract import Cause, Exit
-from reprise.executor.subprocess import Handle, SubprocessExecutor
+from reprise.executor.subprocess import SubprocessExecutor
 
 from .conftest import Workbench
 

@@ -1,4 +1,4 @@
-"""A service that keeps runs in a dict and every command it was given: enough to see what the edge makes of bytes."""
+"""A service that keeps runs and commands in memory: enough to see what the edge makes of bytes."""
 
 from __future__ import annotations
 

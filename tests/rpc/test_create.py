@@ -126,7 +126,7 @@ def test_a_key_of_the_callers_is_refused_and_an_empty_one_is_not(call: Caller) -
 def test_all_problems_of_a_request_are_told_at_once(call: Caller, service: ServiceDouble) -> None:
     request = create_request(
         pipeline_job_id="Not An Id",
-        runtime_config=runtime(gcsOutputDirectory="relative/path", inputArtifacts={"a": {}}),
+        runtime_config=runtime(gcsOutputDirectory="a\x00b", inputArtifacts={"a": {}}),
         pipeline_task_rerun_configs=[pipeline_job_pb2.PipelineTaskRerunConfig(skip_task=True)],
     )
     request.pipeline_job.runtime_config.parameter_values["empty"].SetInParent()
@@ -270,7 +270,7 @@ def test_problems_of_a_rerun_name_the_fields_of_its_own_message(call: Caller, se
         "pipeline_spec.root",
     ]
     plan = rerun_pb2.PlanRerunRequest(rerun=request)
-    assert list(call.refused(f"{REPRISE}/PlanRerun", plan).violations)[0] == "rerun.task_configs[3].task_id"
+    assert "rerun.task_configs[3].task_id" in call.refused(f"{REPRISE}/PlanRerun", plan).violations
 
 
 def test_a_plan_is_read_page_by_page_and_counted_over_all(call: Caller, service: ServiceDouble) -> None:

@@ -1,4 +1,4 @@
-"""The checked-in modules are what the pinned generator makes of the .proto files, and load with the runtime at hand."""
+"""The checked-in modules are what the pinned generator makes of the .proto files now."""
 
 from __future__ import annotations
 

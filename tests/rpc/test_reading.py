@@ -128,6 +128,9 @@ def test_the_simple_view_of_the_sdk_is_answered_without_looking_into_the_runs(
     )
     assert json_format.MessageToDict(job.pipeline_spec) == {"pipelineInfo": {"name": "hello"}}
     assert (job.template_uri, job.network) == ("t", "")
+    monkeypatch.undo()
+    found = get(call, "pipeline_spec.pipeline_info")
+    assert json_format.MessageToDict(found.pipeline_spec) == {"pipelineInfo": SPEC["pipelineInfo"]}
     assert job.labels["team"] == "a"
 
 

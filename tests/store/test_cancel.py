@@ -7,12 +7,12 @@ from collections.abc import Callable
 import pytest
 from reprise.domain.errors import FailedPrecondition, FenceLost, InvalidArgument, NotFound
 from reprise.domain.names import OperationName, Parent
-from reprise.domain.run import OperationKind, Party
+from reprise.domain.run import OperationKind, OriginalRef, Party
 from reprise.domain.states import RunState
 from reprise.store.sql import SqlStore
 
 from .building import CANCELLED, PARENT, SECOND, T0, claim, ended_run, job_ids, name_of, new_run, task
-from .looking import Look, assert_states_moved_legally
+from .looking import Look, assert_blobs_are_counted, assert_states_moved_legally
 
 
 def test_a_run_in_which_nothing_started_is_cancelled_at_once(store: SqlStore, look: Look) -> None:
@@ -55,13 +55,42 @@ def test_cancelling_what_has_ended_changes_nothing(store: SqlStore, state: RunSt
 
 
 def test_a_rerun_of_a_run_that_never_started_can_be_made(store: SqlStore) -> None:
-    from reprise.domain.run import OriginalRef
-
     store.create_run(new_run("one"))
     original = store.request_cancel(name_of("one"), T0)
     store.create_run(new_run("two", original=OriginalRef(original.id, str(original.name))))
     claimed = claim(store, "two").claimed
     assert (claimed.original_spec, claimed.original_records) == (b"spec", b"")
+
+
+def test_a_rerun_that_never_started_passes_on_the_records_it_was_to_begin_with(
+    store: SqlStore, look: Look
+) -> None:
+    first = ended_run(store, "first")
+    names = ["first"]
+    for job_id in ("second", "third"):
+        earlier = store.get_run(name_of(names[-1]))
+        store.create_run(new_run(job_id, original=OriginalRef(earlier.id, str(earlier.name))))
+        run = store.request_cancel(name_of(job_id), T0)
+        original = store.get_original(PARENT, run.id)
+        assert original.records == b"records of first"
+        assert (original.records_run_id, original.records_run_name) == (first.id, str(first.name))
+        names.append(job_id)
+    store.delete_runs(
+        PARENT, [name_of("first"), name_of("second")], OperationKind.BATCH_DELETE, Party.REPRISE, T0
+    )
+    last = store.get_run(name_of("third"))
+    store.create_run(new_run("fourth", original=OriginalRef(last.id, str(last.name))))
+    assert claim(store, "fourth").claimed.original_records == b"records of first"
+    assert_blobs_are_counted(look)
+    assert f"runs/{first.id}" not in {path for _, path in store.take_garbage(10)}
+
+
+def test_the_records_of_a_run_that_started_are_its_own(store: SqlStore) -> None:
+    first = ended_run(store, "first")
+    second = ended_run(store, "second", original=OriginalRef(first.id, str(first.name)))
+    original = store.get_original(PARENT, second.id)
+    assert original.records == b"records of second"
+    assert (original.records_run_id, original.records_run_name) == (second.id, str(second.name))
 
 
 def test_a_batch_with_a_missing_name_cancels_nothing(store: SqlStore) -> None:

@@ -45,6 +45,8 @@ A, B, C = (c(name, "=", name) for name in "abc")
         ("a<1", c("a", "<", "1")),
         ("a>1", c("a", ">", "1")),
         ("a:*", c("a", ":", "", "")),
+        ('labels."a key"=x', c("labels.a key", "=", "x")),
+        ('labels."a*\\"b":*', c('labels.a*"b', ":", "", "")),
         ("labels.my-key=x", c("labels.my-key", "=", "x")),
         ("a=*b*", c("a", "=", "", "b", "")),
         ('a="b*c"', c("a", "=", "b", "c")),
@@ -69,6 +71,7 @@ def test_a_filter_means_what_aip_160_says(text: str, node: Node | None) -> None:
     [
         *("a", "a=", "=a", "a=\ud800", "a=\0", "(a=a", "a=a)", "()", "a=a AND", "AND a=a", "a=a OR", "NOT"),
         *("-", 'a="b', '"a"=b', "a==b", "a=a OR OR b=b", "NOT NOT a=a", "a b", "a=(b)", "\\", "a=b\\"),
+        *('labels ."a"=b', 'labels. "a"=b', 'labels."a', 'labels"a"=b'),
         *("a = a = a", "( a=a AND )", "!a=b", "a,b=c"),
     ],
 )

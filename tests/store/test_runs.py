@@ -329,3 +329,28 @@ def test_a_progress_for_a_run_that_is_gone_loses_its_fence(store: SqlStore) -> N
 
     with pytest.raises(FenceLost):
         store.record_progress(Progress(7, 1, T0))
+
+
+def test_bytes_that_are_many_are_read_back_whole(store: SqlStore, look: Look) -> None:
+    from reprise.domain.run import Finish
+
+    large = bytes(range(256)) * 1000
+    original = ended_run(store, "one", spec=large)
+    store.create_run(new_run("two", spec=large, original=OriginalRef(original.id, str(original.name))))
+    owner = claim(store, "two")
+    assert owner.claimed.spec == owner.claimed.original_spec == large
+    owner.begin(1)
+    assert store.get_details(name_of("two")).spec == large
+    assert [row.task_id for row in store.get_details(name_of("two")).tasks] == [1]
+    owner.end_tasks(1)
+    owner.write(finish=Finish(RunState.SUCCEEDED, None, large + b"records", large + b"details"))
+    details = store.get_details(name_of("two"))
+    assert (details.spec, details.details_wire, details.tasks) == (large, large + b"details", ())
+    assert store.get_original(PARENT, owner.run.id).records == large + b"records"
+    assert store.get_spec(details.run.spec_digest) == large
+    assert_blobs_are_counted(look)
+
+
+def test_a_spec_that_no_run_has_is_not_found(store: SqlStore) -> None:
+    with pytest.raises(NotFound):
+        store.get_spec(b"digest")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import queue
 import signal
 import sqlite3
 import subprocess
@@ -12,11 +13,13 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from reprise.domain.errors import DataDirInUse, FailedPrecondition, ResourceExhausted, Unavailable
 from reprise.domain.run import ListQuery, OperationKind, Party
 from reprise.domain.states import RunState
+from reprise.store.connection import connect
 from reprise.store.open import open_store
 from reprise.store.sql import SqlStore
 
@@ -72,8 +75,6 @@ def test_a_data_dir_of_a_newer_release_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_commit_waits_for_the_disk(store: SqlStore, tmp_path: Path) -> None:
-    from reprise.store.connection import connect
-
     connection = connect(tmp_path / "data" / "reprise.db", is_reader=False)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
@@ -149,6 +150,21 @@ def test_a_database_that_another_holds_is_unavailable_and_reads_go_on(
     store.close()
 
 
+def test_a_database_that_another_has_for_itself_is_unavailable_until_it_is_given_back(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "data", busy_timeout_s=0.05)
+    store.create_run(new_run("one"))
+    store.close()
+    other = sqlite3.connect(tmp_path / "data" / "reprise.db", isolation_level=None)
+    other.execute("PRAGMA locking_mode=EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(Unavailable):
+        open_store(tmp_path / "data", busy_timeout_s=0.05)
+    other.close()
+    store = open_store(tmp_path / "data", busy_timeout_s=0.05)
+    store.get_run(name_of("one"))
+    store.close()
+
+
 def test_a_write_waits_for_a_short_hold(tmp_path: Path, hold: Callable[[], sqlite3.Connection]) -> None:
     store = open_store(tmp_path / "data")
     holder = hold()
@@ -208,6 +224,62 @@ def test_one_write_that_fails_does_not_fail_those_that_share_its_commit(tmp_path
         failed = [call.exception() is not None for call in calls]
     assert failed == [name == "taken" for name in names]
     assert len(store.list_runs(ListQuery(PARENT)).runs) == 7
+    store.close()
+
+
+class CountingQueue:
+    """A queue that tells when so much has been put into it."""
+
+    def __init__(self, count: int) -> None:
+        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._left = count
+        self.is_full = threading.Event()
+
+    def put(self, item: Any) -> None:
+        self._queue.put(item)
+        self._left -= 1
+        if self._left == 0:
+            self.is_full.set()
+
+    def get(self) -> Any:
+        return self._queue.get()
+
+    def get_nowait(self) -> Any:
+        return self._queue.get_nowait()
+
+
+def test_what_waits_together_is_committed_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    statements: list[str] = []
+
+    def connect_traced(path: Path, **options: Any) -> sqlite3.Connection:
+        connection = connect(path, **options)
+        connection.set_trace_callback(statements.append)
+        return connection
+
+    waiting = CountingQueue(1 + 30)
+    monkeypatch.setattr("reprise.store.sqlite.connect", connect_traced)
+    monkeypatch.setattr("reprise.store.writer.queue.SimpleQueue", lambda: waiting)
+    store = open_store(tmp_path)
+    # The thread that answers is kept until thirty wait behind the first.
+    remove = store.add_listener(lambda run_id: waiting.is_full.wait(30) and None)
+    with ThreadPoolExecutor(31) as pool:
+        calls = [pool.submit(store.create_run, new_run(f"run-{index}")) for index in range(31)]
+        assert all(call.result()[1] for call in calls)
+    remove()
+    assert statements.count("BEGIN IMMEDIATE") == statements.count("COMMIT") == 2
+    assert statements.count("SAVEPOINT job") == 31
+    store.close()
+
+
+def test_a_fault_in_the_writer_leaves_no_caller_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(tmp_path)
+    with monkeypatch.context() as broken:
+        broken.setattr("reprise.store.writer.Writer._do", lambda *_: 1 / 0)
+        with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+            store.create_run(new_run("one"))
+    store.create_run(new_run("one"))
     store.close()
 
 

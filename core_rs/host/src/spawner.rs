@@ -10,17 +10,18 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup;
 use crate::launch::{Launch, Survivor};
 use crate::process;
-use crate::supervisor::{self, Outcome};
+use crate::supervisor::{self, Host, Outcome};
 use crate::sys::{self, Reaped, SignalQueue};
 
 const MESSAGE_BYTES: usize = 64 * 1024;
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const ORPHAN_KILL_BOUND: Duration = Duration::from_secs(5);
 
 /// One message of the server; exactly one of the three.
@@ -68,7 +69,8 @@ struct Spawner {
     signals: SignalQueue,
     /// Living supervisors, with the request that each came from.
     supervisors: BTreeMap<i32, u64>,
-    boot_id: String,
+    host: Host,
+    looked_at: Instant,
 }
 
 /// Serves requests from a SOCK_SEQPACKET socket until its other end is closed.
@@ -80,11 +82,16 @@ pub fn serve(socket: RawFd) -> io::Result<Served> {
     sys::set_name("reprise-spawner");
     sys::become_subreaper()?;
     let signals = SignalQueue::open(&[libc::SIGCHLD])?;
+    let host = Host {
+        boot_id: process::boot_id(),
+        memory_kills: supervisor::memory_kills(),
+    };
     let mut spawner = Spawner {
         socket,
         signals,
         supervisors: BTreeMap::new(),
-        boot_id: process::boot_id(),
+        host,
+        looked_at: Instant::now(),
     };
     let mut is_connected = true;
     let mut buffer = vec![0_u8; MESSAGE_BYTES];
@@ -99,6 +106,8 @@ pub fn serve(socket: RawFd) -> io::Result<Served> {
             match receive(spawner.socket, &mut buffer) {
                 Some(message) => {
                     if let Some(launch) = spawner.answer(message) {
+                        // Its descriptors belong to the parent, and are closed here already.
+                        std::mem::forget(spawner);
                         return Ok(Served::InTask(launch));
                     }
                 }
@@ -200,6 +209,10 @@ impl Spawner {
             fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
         let launch: Launch = serde_json::from_slice(&bytes)
             .map_err(|error| format!("{} is not a launch: {error}", path.display()))?;
+        if self.looked_at.elapsed() > LOOK_AGAIN_AFTER {
+            self.host.memory_kills = supervisor::memory_kills();
+            self.looked_at = Instant::now();
+        }
         // SAFETY: this process has one thread; signals are blocked until the child reads them from its own queue.
         let pid =
             sys::check(unsafe { libc::fork() }).map_err(|error| format!("cannot fork: {error}"))?;
@@ -214,7 +227,7 @@ impl Spawner {
                     },
                 )
             };
-            match supervisor::supervise(&launch, &self.boot_id, on_claimed) {
+            match supervisor::supervise(&launch, &self.host, on_claimed) {
                 Outcome::InTask => return Ok(Some(path)),
                 Outcome::Ended(result) => {
                     // SAFETY: ends this process without running what its parent has registered.

@@ -26,6 +26,15 @@ use crate::task::{self, Started};
 const READ_BYTES: usize = 64 * 1024;
 const LONGEST_WAIT_S: f64 = 1e9;
 
+/// What the spawner knows of the host, so that not every supervisor has to look.
+#[derive(Debug)]
+pub struct Host {
+    /// The boot that process numbers belong to.
+    pub boot_id: String,
+    /// How many processes the kernel had killed for want of memory, at some time before the start.
+    pub memory_kills: u64,
+}
+
 /// How `supervise` came back.
 pub enum Outcome {
     /// The attempt has ended and its end is spooled (or, with the error, could not be).
@@ -63,8 +72,8 @@ impl Attempt {
 
 /// Runs one attempt in this process, which must have one thread and no children, and becomes its supervisor.
 /// `on_claimed` is called once when the attempt is claimed, by this supervisor or by somebody before it.
-pub fn supervise(launch: &Launch, boot_id: &str, on_claimed: impl FnOnce()) -> Outcome {
-    match claim(launch, boot_id) {
+pub fn supervise(launch: &Launch, host: &Host, on_claimed: impl FnOnce()) -> Outcome {
+    match claim(launch, &host.boot_id) {
         Ok(is_ours) => {
             on_claimed();
             if !is_ours {
@@ -91,8 +100,11 @@ pub fn supervise(launch: &Launch, boot_id: &str, on_claimed: impl FnOnce()) -> O
         log_bytes: 0,
         log_was_cut: false,
     };
-    match run(launch, &signals, &mut exit) {
-        Ok(true) => return Outcome::InTask,
+    match run(launch, host, &signals, &mut exit) {
+        Ok(true) => {
+            std::mem::forget((spool, signals));
+            return Outcome::InTask;
+        }
         Ok(false) => {}
         Err(message) => exit.message = message,
     }
@@ -129,14 +141,18 @@ fn prepare(launch: &Launch) -> io::Result<(Spool, SignalQueue)> {
 }
 
 /// Ok(true) in a warm task. An error means that nothing was started.
-fn run(launch: &Launch, signals: &SignalQueue, exit: &mut Exit) -> Result<bool, String> {
+fn run(
+    launch: &Launch,
+    host: &Host,
+    signals: &SignalQueue,
+    exit: &mut Exit,
+) -> Result<bool, String> {
     let mut log = LogWriter::open(
         &launch.log_path,
         launch.log_limit_bytes,
         launch.line_limit_bytes,
     )
     .map_err(|error| format!("cannot open the log {}: {error}", launch.log_path.display()))?;
-    let memory_kills_before = memory_kills();
     let cgroup = launch
         .cgroup_dir
         .as_deref()
@@ -173,10 +189,14 @@ fn run(launch: &Launch, signals: &SignalQueue, exit: &mut Exit) -> Result<bool, 
         // Bounded: a survivor may write for ever.
         drain(&pipe, &mut log, 4096);
     }
-    let was_killed_for_memory = cgroup
-        .as_ref()
-        .is_some_and(|cgroup| cgroup.memory_kills() > 0)
-        || memory_kills() > memory_kills_before;
+    let was_killed = attempt
+        .main_status
+        .is_some_and(|status| libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL);
+    let was_killed_for_memory = was_killed
+        && (cgroup
+            .as_ref()
+            .is_some_and(|cgroup| cgroup.memory_kills() > 0)
+            || memory_kills() > host.memory_kills);
     if let Some(cgroup) = &cgroup {
         if exit.survivors.is_empty() {
             cgroup.remove();
@@ -358,7 +378,7 @@ fn conclude(
                 launch.timeout_s.unwrap_or(0.0)
             )
         }
-        _ if exit.signal == Some(libc::SIGKILL) && no_memory => {
+        _ if no_memory => {
             exit.cause = Cause::OutOfMemory;
             "the program was killed by the kernel because memory ran out".to_owned()
         }
@@ -374,7 +394,7 @@ fn append(message: &mut String, more: &str) {
 }
 
 /// How many processes the kernel has killed on this host for want of memory.
-fn memory_kills() -> u64 {
+pub fn memory_kills() -> u64 {
     count_of(Path::new("/proc/vmstat"), "oom_kill")
 }
 

@@ -11,7 +11,7 @@ use crate::cgroup::Cgroup;
 use crate::launch::{Launch, MARKER_VARIABLE};
 use crate::sys;
 
-const STACK_BYTES: usize = 256 * 1024;
+const STACK_BYTES: usize = 64 * 1024;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 const OOM_SCORE: &[u8] = b"500";
 
@@ -158,12 +158,9 @@ pub fn start(launch: &Launch, output: OwnedFd, cgroup: Option<&Cgroup>) -> Resul
     let pid = clone(&mut plan, cgroup_folder.as_ref())
         .map_err(|error| format!("the host refused a new process: {error}"))?;
     if pid == 0 {
-        // Warm: this is the task. Its descriptors are set; what is owned here must not be dropped twice, and the
-        // copy of the parent's memory may be.
-        std::mem::forget(output);
-        std::mem::forget(stdin);
-        std::mem::forget(cgroup_folder);
-        std::mem::forget(cgroup_procs);
+        // Warm: this is the task. Its descriptors are closed already but for the standard streams.
+        std::mem::forget((output, stdin, cgroup_folder, cgroup_procs));
+        mark_environment(&launch.marker);
         return Ok(Started::InTask);
     }
     // SAFETY: the child has executed or ended (CLONE_VFORK), or is warm and past its last write.
@@ -187,6 +184,24 @@ pub fn start(launch: &Launch, output: OwnedFd, cgroup: Option<&Cgroup>) -> Resul
         stage,
         io::Error::from_raw_os_error(error),
     ))
+}
+
+/// Writes the marker into the environment that this process was started with, where /proc shows it. The warm
+/// interpreter is started with a place for it; programs that the task executes get it in the ordinary way.
+fn mark_environment(marker: &str) {
+    let Ok(name) = CString::new(MARKER_VARIABLE) else {
+        return;
+    };
+    // SAFETY: this process has one thread. The value lies in memory of this process's own, and no more than its
+    // length is written.
+    unsafe {
+        let place = libc::getenv(name.as_ptr());
+        if !place.is_null() {
+            let room = libc::strlen(place);
+            ptr::write_bytes(place, 0, room);
+            ptr::copy_nonoverlapping(marker.as_ptr().cast(), place, marker.len().min(room));
+        }
+    }
 }
 
 fn explain(launch: &Launch, program: &str, stage: libc::c_int, error: io::Error) -> String {

@@ -33,6 +33,8 @@ message! {
         fingerprint: String = 10,
         /// Opaque to the core.
         custom_path: String = 11,
+        /// The name of the output that it was made as: what a component sees as its name.
+        output_name: String = 12,
     }
 }
 

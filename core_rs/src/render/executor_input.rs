@@ -56,7 +56,8 @@ pub(super) fn executor_input(
 
 /// An input artifact as the component sees it.
 pub(super) fn shown(artifact: &Artifact, context: &RenderContext) -> Value {
-    runtime_artifact(artifact, &artifact.name, &shown_uri(artifact, context))
+    let name = if artifact.output_name.is_empty() { &artifact.name } else { &artifact.output_name };
+    runtime_artifact(artifact, name, &shown_uri(artifact, context))
 }
 
 /// The URI of an input artifact as the component sees it.

@@ -367,7 +367,12 @@ pub fn machine(request: &RunRequest<'_>) -> Machine {
 pub fn planned(request: &RunRequest<'_>) -> BTreeMap<String, TaskRecord> {
     let result = plan::plan(request);
     assert_eq!(result.problems, vec![], "the plan has problems");
-    result.tasks.into_iter().map(|task| (task.path.clone(), task)).collect()
+    // The path of a dropped task may be another one's now; those come last.
+    let mut plan = BTreeMap::new();
+    for task in result.tasks {
+        plan.entry(task.path.clone()).or_insert(task);
+    }
+    plan
 }
 
 /// Verdict and reason of a planned task.

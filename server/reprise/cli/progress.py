@@ -86,6 +86,9 @@ def wait_showing(
     try:
         for job in client.watch(run, timeout_s):
             progress.show(job)
+    except KeyboardInterrupt:
+        output.say(f"\nthe run goes on: `reprise wait {run.rpartition('/')[2]}` shows it again")
+        raise
     finally:
         progress.close()
     return job

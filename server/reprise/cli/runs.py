@@ -16,11 +16,11 @@ from reprise.cli.output import Output
 from reprise.cli.progress import wait_showing
 from reprise.cli.session import UsageError, connected, exit_code
 from reprise.cli.views import run_id, run_state, show_run, show_runs, to_json
-from reprise.client.client import Client
+from reprise.client.client import ENDED, Client
 from reprise.client.parameters import ParameterError, check_value, parse_assignment, parse_parameters
 from reprise.client.pipeline_file import load_pipeline
 from reprise.client.requests import create_request
-from reprise.client.tasks import find_task
+from reprise.client.tasks import TaskNameError, find_task
 from reprise.pb.v1 import pipeline_job_pb2 as jobs
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -94,7 +94,9 @@ def wait(client: Client, output: Output, arguments: argparse.Namespace) -> int:
 @connected
 def logs(client: Client, output: Output, arguments: argparse.Namespace) -> int:
     task = arguments.task
-    if not task.isdecimal():
+    if arguments.follow:
+        task = _when_started(client, arguments.run, task)
+    elif not task.isdecimal():
         job = client.get(arguments.run, ("job_detail",))
         task = str(find_task(job.job_detail.task_details, task).task_id)
     text = bytearray()
@@ -107,6 +109,22 @@ def logs(client: Client, output: Output, arguments: argparse.Namespace) -> int:
     if output.is_json:
         output.json({"log": text.decode(errors="replace")})
     return ExitCode.SUCCEEDED
+
+
+def _when_started(client: Client, run: str, text: str) -> str:
+    """The id of the task, once it has started or never will; a loop makes tasks while the run goes on."""
+    for job in client.watch(run):
+        tasks = job.job_detail.task_details
+        by_id = [task for task in tasks if text.isdecimal() and task.task_id == int(text)]
+        try:
+            task = by_id[0] if by_id else find_task(tasks, text)
+        except TaskNameError:
+            if job.state in ENDED:
+                raise
+            continue
+        if task.state != task.PENDING:
+            break
+    return str(task.task_id)
 
 
 @connected

@@ -85,12 +85,18 @@ class OriginalRef:
 
 @dataclass(frozen=True, slots=True)
 class OriginalRun:
-    """What a rerun needs of its original."""
+    """What a rerun needs of its original.
+
+    Where the original ended before anything started, `records` are those of the run it was itself a rerun of:
+    `records_run_id` and `records_run_name` say whose they are.
+    """
 
     run: Run
     spec: bytes
     request: bytes
     records: bytes
+    records_run_id: int = 0
+    records_run_name: str = ""
 
 
 class Party(StrEnum):

@@ -34,9 +34,20 @@ class SpawnerRefused(Exception):
 class SpawnerLink:
     """Starts the spawner when it is first needed. To be used from one event loop."""
 
-    def __init__(self, log_path: Path, python: str = sys.executable) -> None:
+    def __init__(
+        self,
+        log_path: Path,
+        *,
+        python: str = sys.executable,
+        module: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """With a `module`, the spawner is a warm interpreter that has imported it, with just this `env`."""
         self._log_path = log_path
         self._python = python
+        self._module = module
+        self._env = env
+        self.has_answered = False
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._waiting: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
@@ -75,8 +86,13 @@ class SpawnerLink:
             raise SpawnerRefused(str(reply["error"]))
         return reply
 
-    async def close(self) -> None:
-        """Hang up. The spawner ends when its last supervisor has; supervisors live on."""
+    @property
+    def is_busy(self) -> bool:
+        """Whether requests wait for their answers."""
+        return bool(self._waiting)
+
+    def hang_up(self) -> None:
+        """Let go of the spawner, which ends when its last supervisor has; supervisors live on."""
         self._hang_up()
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -86,14 +102,14 @@ class SpawnerLink:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs, self._log_path.open("ab") as log:
-                script = str(Path(__file__).with_name("spawner.py"))
                 self._process = subprocess.Popen(
-                    [self._python, "-I", "-S", script, str(native.library_path()), str(theirs.fileno())],
+                    self._command(theirs.fileno()),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
                     pass_fds=[theirs.fileno()],
-                    env={name: os.environ[name] for name in _OWN_VARIABLES if name in os.environ},
+                    env=self._env
+                    or {name: os.environ[name] for name in _OWN_VARIABLES if name in os.environ},
                     cwd="/",
                     start_new_session=True,
                 )
@@ -107,6 +123,14 @@ class SpawnerLink:
         self._socket = ours
         loop.add_reader(ours.fileno(), self._on_readable)
 
+    def _command(self, descriptor: int) -> list[str]:
+        script = Path(__file__).with_name("spawner.py")
+        arguments = [str(native.library_path()), str(descriptor)]
+        if self._module is None:
+            return [self._python, "-I", "-S", str(script), *arguments]
+        # Not by its path, which would put a folder of ours where the task looks for its modules first.
+        return [self._python, "-c", script.read_text(encoding="utf-8"), *arguments, self._module]
+
     def _on_readable(self) -> None:
         while self._socket is not None:
             try:
@@ -118,6 +142,7 @@ class SpawnerLink:
             if not message:
                 self._hang_up()
                 return
+            self.has_answered = True
             reply: Mapping[str, Any] = json.loads(message)
             answer = self._waiting.pop(int(reply["id"]), None)
             if answer is not None and not answer.done():

@@ -16,48 +16,36 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from reprise.executor import native
+from reprise.executor.attempt_files import (
+    EXIT_FILE,
+    LOG_FILE,
+    PROCESS_LINK,
+    Handle,
+    Supervisor,
+    living_survivors,
+    open_process,
+    read_exit,
+    read_launch,
+    supervisor_or_give_up,
+    survivors_of,
+    write_launch,
+)
 from reprise.executor.contract import AttemptSpec, Capability, Cause, Exit, Survivor
 from reprise.executor.spawner_link import SpawnerDied, SpawnerLink, SpawnerRefused
+from reprise.executor.warm import WarmInterpreters
 
 LOG_LIMIT_BYTES = 64 * 1024 * 1024
-_LAUNCH_FILE = "launch.json"
-_EXIT_FILE = "exit.json"
-_PROCESS_LINK = "process"
-_LOG_FILE = "log"
 _LOST_KILL_BOUND_S = 10.0
-_VERSION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Handle:
-    """Where an attempt is, and the mark that its processes carry. Made before anything is started."""
-
-    attempt_dir: str
-    marker: str
-
-    def encode(self) -> bytes:
-        return json.dumps({"attempt_dir": self.attempt_dir, "marker": self.marker}).encode()
-
-    @classmethod
-    def decode(cls, handle: bytes) -> Handle:
-        return cls(**json.loads(handle))
-
-    def path(self, name: str) -> Path:
-        return Path(self.attempt_dir, name)
-
-
-@dataclass(frozen=True, slots=True)
-class Supervisor:
-    """Who looks after an attempt. `pid` 0: nobody does and nobody will, it was given up before its start."""
-
-    boot_id: str
-    pid: int
-    start_time: int  # clock ticks since the boot
+_LAUNCH_VERSION = 1
+_PROBE = (
+    "import ctypes, sys; library = ctypes.PyDLL(sys.argv[1]); answer = ctypes.create_string_buffer(65536); "
+    "library.reprise_probe(answer, ctypes.c_size_t(65536)); print(answer.value.decode())"
+)
 
 
 class SubprocessExecutor:
@@ -66,14 +54,22 @@ class SubprocessExecutor:
     name = "subprocess"
 
     def __init__(
-        self, data_dir: Path, *, use_cgroup: bool = True, log_limit_bytes: int = LOG_LIMIT_BYTES
+        self,
+        data_dir: Path,
+        *,
+        use_cgroup: bool = True,
+        use_warm_interpreters: bool = True,
+        log_limit_bytes: int = LOG_LIMIT_BYTES,
     ) -> None:
         self._data_dir = data_dir
         self._use_cgroup = use_cgroup
         self._log_limit_bytes = log_limit_bytes
         self._link = SpawnerLink(data_dir / "spawner.log")
+        self._warm = WarmInterpreters(data_dir / "spawner.log") if use_warm_interpreters else None
         self._boot_id = ""
-        self._cgroup_root: asyncio.Future[str | None] | None = None
+        self._cgroup_root: str | None = None
+        self._probing: asyncio.Task[None] | None = None
+        self._refused: dict[str, Exit] = {}
 
     async def open(self) -> None:
         self._data_dir.mkdir(parents=True, exist_ok=True)
@@ -90,31 +86,56 @@ class SubprocessExecutor:
         What the host refuses is told by `wait`, as NOT_STARTED.
         """
         attempt = Handle.decode(handle)
-        cgroup_root = await self._find_cgroup_root()
-        await asyncio.to_thread(self._write_launch, spec, attempt, cgroup_root)
+        if self._use_cgroup and (self._probing is None or not self._probing.done()):
+            self._probing = self._probing or asyncio.create_task(self._probe_cgroup())
+            await asyncio.shield(self._probing)
         try:
-            await self._link.request({"launch": str(attempt.path(_LAUNCH_FILE))})
-        except SpawnerRefused as error:
-            await asyncio.to_thread(_spool_refusal, attempt, str(error))
+            await self._start(spec, attempt)
         except SpawnerDied:
             # Whether it was started is not known here; `wait` finds out, and forbids it if it was not.
             return
+        except (SpawnerRefused, OSError, ValueError) as error:
+            with suppress(OSError):
+                if supervisor_or_give_up(attempt).pid != 0:
+                    return
+            now_ns = time.time_ns()
+            message = f"this host could not start the task: {error}"
+            self._refused[attempt.marker] = Exit(
+                cause=Cause.NOT_STARTED, message=message, started_ns=now_ns, ended_ns=now_ns
+            )
+
+    async def _start(self, spec: AttemptSpec, attempt: Handle) -> None:
+        launch = self._launch(spec, attempt)
+        warm = self._warm.find(spec.argv, spec.env) if self._warm is not None else None
+        if self._warm is not None and warm is not None:
+            # Some kilobytes that nobody syncs: not worth a thread.
+            path = write_launch(attempt, {**launch, "warm": {}})
+            try:
+                await warm.request({"launch": path})
+                return
+            except (SpawnerDied, OSError):
+                # In a new process then. Had it been started after all, that would change nothing.
+                self._warm.give_up(warm)
+        await self._link.request({"launch": write_launch(attempt, launch)})
 
     async def wait(self, handle: bytes) -> Exit:
         """The end of the attempt. Idempotent; an end with survivors is looked at again by each call."""
         attempt = Handle.decode(handle)
-        spooled = _read_exit(attempt)
+        if attempt.marker in self._refused:
+            return self._refused[attempt.marker]
+        spooled = read_exit(attempt)
         if spooled is None:
-            supervisor = _supervisor_or_give_up(attempt)
+            supervisor = supervisor_or_give_up(attempt)
             if supervisor.boot_id == self._boot_id:
                 await _ended(supervisor)
-            spooled = _read_exit(attempt)
+            spooled = read_exit(attempt)
             if spooled is None:
                 return await self._settle_lost(attempt, supervisor)
         if spooled.cause is Cause.NOT_STARTED:
             return replace(spooled, message=_with_image(attempt, spooled.message))
         if spooled.survivors:
-            return await asyncio.to_thread(_without_dead, attempt, spooled)
+            await asyncio.to_thread(_kill_tree, attempt, 1.0)
+            return replace(spooled, survivors=living_survivors(attempt))
         return spooled
 
     async def cancel(self, handle: bytes) -> None:
@@ -123,10 +144,10 @@ class SubprocessExecutor:
         Nothing happens to an attempt that has ended.
         """
         attempt = Handle.decode(handle)
-        if attempt.path(_EXIT_FILE).exists():
+        if read_exit(attempt) is not None:
             return
-        supervisor = _supervisor_or_give_up(attempt)
-        descriptor = _open_process(supervisor) if supervisor.boot_id == self._boot_id else None
+        supervisor = supervisor_or_give_up(attempt)
+        descriptor = open_process(supervisor) if supervisor.boot_id == self._boot_id else None
         if descriptor is not None:
             try:
                 with suppress(ProcessLookupError):
@@ -137,68 +158,51 @@ class SubprocessExecutor:
     def capabilities(self) -> list[Capability]:
         """What this host allows, tried in a process of its own. Blocks for some milliseconds."""
         try:
-            code = "import ctypes,sys;l=ctypes.PyDLL(sys.argv[1]);b=ctypes.create_string_buffer(65536);"
-            code += "l.reprise_probe(b,ctypes.c_size_t(65536));print(b.value.decode())"
-            command = [sys.executable, "-I", "-S", "-c", code, str(native.library_path())]
+            library = str(native.library_path())
+            command = [sys.executable, "-I", "-S", "-c", _PROBE, library]
             answer = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=30).stdout)
         except (OSError, subprocess.SubprocessError, ValueError) as error:
             return [Capability("native library", False, str(error))]
         root = answer["cgroup_root"]
         has_memory = root is not None and "memory" in _controllers(Path(root))
+        memory = "by cgroup" if has_memory else "not enforced: there is no memory controller"
         return [
-            Capability("native library", True, str(native.library_path())),
+            Capability("native library", True, library),
             Capability("kill by subreaper", True, "stops and kills every descendant; always used"),
             Capability("kill by cgroup", root is not None, root or str(answer["cgroup_detail"])),
-            Capability(
-                "memory limits", has_memory, "cgroup memory.max" if has_memory else "no memory controller"
-            ),
+            Capability("memory limits", has_memory, memory),
         ]
 
     async def close(self) -> None:
         """Let go of the attempts without ending them."""
-        await self._link.close()
+        if self._warm is not None:
+            self._warm.close()
+        self._link.hang_up()
 
-    async def _find_cgroup_root(self) -> str | None:
-        """The folder for the attempts' cgroups, found out once."""
-        if not self._use_cgroup:
-            return None
-        if self._cgroup_root is None:
-            self._cgroup_root = asyncio.ensure_future(self._probe_cgroup())
-        return await asyncio.shield(self._cgroup_root)
-
-    async def _probe_cgroup(self) -> str | None:
-        try:
+    async def _probe_cgroup(self) -> None:
+        """Find the folder for the attempts' cgroups."""
+        with suppress(SpawnerDied, SpawnerRefused):
             root = (await self._link.request({"probe": True})).get("cgroup_root")
-        except (SpawnerDied, SpawnerRefused):
-            return None
-        return None if root is None else str(root)
+            self._cgroup_root = None if root is None else str(root)
 
-    def _write_launch(self, spec: AttemptSpec, attempt: Handle, cgroup_root: str | None) -> None:
-        launch = {
-            "version": _VERSION,
+    def _launch(self, spec: AttemptSpec, attempt: Handle) -> Mapping[str, Any]:
+        root = self._cgroup_root
+        return {
+            "version": _LAUNCH_VERSION,
             "argv": list(spec.argv),
             "env": dict(spec.env),
             "cwd": str(spec.cwd),
-            "log_path": str(spec.attempt_dir / _LOG_FILE),
-            "exit_path": str(spec.attempt_dir / _EXIT_FILE),
-            "process_path": str(spec.attempt_dir / _PROCESS_LINK),
+            "log_path": attempt.path(LOG_FILE),
+            "exit_path": attempt.path(EXIT_FILE),
+            "process_path": attempt.path(PROCESS_LINK),
             "grace_s": spec.grace_s,
             "timeout_s": spec.timeout_s,
             "log_limit_bytes": self._log_limit_bytes,
-            "cgroup_dir": f"{cgroup_root}/reprise-{attempt.marker}" if cgroup_root else None,
+            "cgroup_dir": None if root is None else f"{root}/reprise-{attempt.marker}",
             "memory_limit_bytes": int(spec.memory_limit_bytes) or None,
             "marker": attempt.marker,
             "image": spec.image,
         }
-        spec.attempt_dir.mkdir(parents=True, exist_ok=True)
-        # In one step, since the same attempt may be started more than once. An environment holds secrets of the
-        # task's author: for the server's own user only.
-        path = attempt.path(_LAUNCH_FILE)
-        unfinished = path.with_name(f".{_LAUNCH_FILE}.{os.urandom(4).hex()}")
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(json.dumps(launch, ensure_ascii=False))
-        unfinished.replace(path)
 
     async def _settle_lost(self, attempt: Handle, supervisor: Supervisor) -> Exit:
         """The supervisor is gone without a word: kill what is left of its tree, then say so."""
@@ -206,16 +210,17 @@ class SubprocessExecutor:
             return Exit(cause=Cause.LOST, message="the server ended before the attempt was started")
         if supervisor.boot_id != self._boot_id:
             return Exit(cause=Cause.LOST, message="the host was restarted while the attempt ran")
-        orphans: tuple[Survivor, ...] = ()
-        if self._link.pid is not None:
-            with suppress(SpawnerDied, SpawnerRefused):
-                orphans = _survivors((await self._link.request({"settle": True})).get("survivors") or ())
+        orphans: list[Survivor] = []
+        for link in (self._link, *(self._warm.links() if self._warm is not None else ())):
+            if link.pid is not None:
+                with suppress(SpawnerDied, SpawnerRefused):
+                    orphans += survivors_of((await link.request({"settle": True})).get("survivors") or ())
         result = await asyncio.to_thread(_kill_tree, attempt, _LOST_KILL_BOUND_S)
         # It may have ended by itself between the two looks.
-        spooled = _read_exit(attempt)
+        spooled = read_exit(attempt)
         if spooled is not None:
             return spooled
-        left = {one.pid: one for one in (*orphans, *_survivors(result["survivors"]))}
+        left = {one.pid: one for one in (*orphans, *survivors_of(result["survivors"]))}
         return Exit(
             cause=Cause.LOST,
             message="the supervisor of the attempt was killed",
@@ -228,77 +233,13 @@ def _boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
-def _supervisor_or_give_up(attempt: Handle) -> Supervisor:
-    """Who looks after the attempt; if nobody does yet, see to it that nobody ever will."""
-    link = attempt.path(_PROCESS_LINK)
-    while True:
-        with suppress(FileNotFoundError):
-            boot_id, pid, start_time = link.readlink().name.split(" ")
-            return Supervisor(boot_id, int(pid), int(start_time))
-        link.parent.mkdir(parents=True, exist_ok=True)
-        # In the supervisor's place: a link is made in one step, and only once.
-        with suppress(FileExistsError):
-            link.symlink_to("- 0 0")
-
-
-def _spool_refusal(attempt: Handle, message: str) -> None:
-    """The end of an attempt for which the host gave no process."""
-    if _supervisor_or_give_up(attempt).pid != 0:
-        return
-    now_ns = time.time_ns()
-    end = {
-        "version": _VERSION,
-        "cause": Cause.NOT_STARTED.value,
-        "exit_code": None,
-        "signal": None,
-        "message": message,
-        "started_ns": now_ns,
-        "ended_ns": now_ns,
-        "survivors": [],
-        "kill_method": "",
-    }
-    temporary = attempt.path(f"{_EXIT_FILE}.tmp")
-    temporary.write_text(json.dumps(end), encoding="utf-8")
-    temporary.replace(attempt.path(_EXIT_FILE))
-
-
-def _read_launch(attempt: Handle) -> Mapping[str, Any]:
-    try:
-        launch: Mapping[str, Any] = json.loads(attempt.path(_LAUNCH_FILE).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return launch
-
-
 def _kill_tree(attempt: Handle, bound_s: float) -> Mapping[str, Any]:
-    return native.kill_tree(attempt.marker, _read_launch(attempt).get("cgroup_dir"), bound_s)
-
-
-def _open_process(supervisor: Supervisor) -> int | None:
-    """The supervisor, held by descriptor; None where it is gone."""
-    if supervisor.pid <= 0:
-        return None
-    try:
-        descriptor = os.pidfd_open(supervisor.pid)
-    except ProcessLookupError:
-        return None
-    # Looked at after opening: from then on the number cannot come to mean another process.
-    if _start_time(supervisor.pid) != supervisor.start_time:
-        os.close(descriptor)
-        return None
-    return descriptor
-
-
-def _start_time(pid: int) -> int | None:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19])
-    except (OSError, IndexError, ValueError):
-        return None
+    return native.kill_tree(attempt.marker, read_launch(attempt).get("cgroup_dir"), bound_s)
 
 
 async def _ended(supervisor: Supervisor) -> None:
     """Returns when the supervisor has ended, at once if it has."""
-    descriptor = _open_process(supervisor)
+    descriptor = open_process(supervisor)
     if descriptor is None:
         return
     loop = asyncio.get_running_loop()
@@ -320,42 +261,9 @@ def _reap(pid: int) -> None:
         os.waitpid(pid, os.WNOHANG)
 
 
-def _read_exit(attempt: Handle) -> Exit | None:
-    try:
-        content: Mapping[str, Any] = json.loads(attempt.path(_EXIT_FILE).read_bytes())
-    except FileNotFoundError:
-        return None
-    return Exit(
-        cause=Cause(content["cause"]),
-        exit_code=content["exit_code"],
-        signal=content["signal"],
-        message=content["message"],
-        started_ns=content["started_ns"],
-        ended_ns=content["ended_ns"],
-        survivors=_survivors(content["survivors"]),
-        kill_method=content["kill_method"],
-    )
-
-
-def _survivors(entries: Any) -> tuple[Survivor, ...]:
-    return tuple(Survivor(int(entry["pid"]), str(entry["command"])) for entry in entries)
-
-
-def _without_dead(attempt: Handle, spooled: Exit) -> Exit:
-    """The same end, with the survivors that are still alive after one more attempt to kill them."""
-    _kill_tree(attempt, 1.0)
-    entries = json.loads(attempt.path(_EXIT_FILE).read_bytes())["survivors"]
-    alive = [
-        entry
-        for entry in entries
-        if (now := _start_time(int(entry["pid"]))) is not None and entry["start_time"] in (0, now)
-    ]
-    return replace(spooled, survivors=_survivors(alive))
-
-
 def _with_image(attempt: Handle, message: str) -> str:
     """Why a program was not found: it may well lie in the component's image, which is not used here."""
-    image = _read_launch(attempt).get("image")
+    image = read_launch(attempt).get("image")
     if not image:
         return message
     return (

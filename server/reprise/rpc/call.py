@@ -10,7 +10,10 @@ from reprise.domain.run import Party
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`party`: under which service name it came in. `is_active`: False once nobody waits for the answer any more."""
+    """`party`: under which service name it came in.
+
+    `is_active`: False once nobody waits for the answer any more.
+    """
 
     party: Party
     request_id: str = ""

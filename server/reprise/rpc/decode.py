@@ -1,13 +1,13 @@
-"""Messages into commands. Everything that can be wrong with a message by itself is found here, with the field's path.
+"""Messages into commands: finds all that can be wrong with a message by itself, and says in which field.
 
-Invariant: a compiled pipeline leaves as the bytes that came in; equal requests have equal fingerprints, whatever the
-order in which their maps were written.
+Invariant: a compiled pipeline leaves as the bytes that came in; equal requests have equal fingerprints,
+whatever the order in which their maps were written.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
+
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ RuntimeConfig = pipeline_job_pb2.PipelineJob.RuntimeConfig
 _LONGEST_DISPLAY_NAME = 256
 _LONGEST_LABEL = 128
 _MOST_LABELS = 64
-# A stock client sends a config for every task; in a list of runs those of a large one would outweigh all else.
+# A stock client sends a config for every task; those of a large run would outweigh all else in a list.
 _LARGEST_SHOWN_CONFIGS_BYTES = 64 * 1024
 _WITHOUT_EFFECT = (
     "service_account",
@@ -124,7 +124,7 @@ _RERUN_FIELDS = (
 
 @contextmanager
 def in_rerun(prefix: str = "") -> Iterator[None]:
-    """Inside, problems with a run's fields are told with their paths in a RerunPipelineJobRequest at `prefix`."""
+    """Inside, problems with a run are told with the paths of a RerunPipelineJobRequest at `prefix`."""
     try:
         yield
     except InvalidArgument as error:
@@ -329,7 +329,7 @@ class _Problems:
         self._found.append(FieldProblem(field, message))
 
     def check(self, read: Callable[..., T], *arguments: object) -> T | None:
-        """What `read` gives for `arguments`; None, and its problems are kept, if it raises InvalidArgument."""
+        """What `read` gives for `arguments`; None if it raises InvalidArgument, whose problems are kept."""
         try:
             return read(*arguments)
         except InvalidArgument as error:
@@ -355,9 +355,8 @@ def _labels(labels: Mapping[str, str], field: str, problems: _Problems) -> dict[
 
 
 def _check_directory(text: str, field: str, problems: _Problems) -> None:
-    if not text or ("\x00" not in text and (text.startswith("/") or _URI.fullmatch(text))):
-        return
-    problems.add(field, f"expected an absolute folder or a URI, got {text[:200]!r}")
+    if "\x00" in text:
+        problems.add(field, f"expected a folder or a URI, got {text[:200]!r}")
 
 
 def _json_values(values: Mapping[str, struct_pb2.Value], field: str, problems: _Problems) -> dict[str, str]:

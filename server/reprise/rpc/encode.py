@@ -1,7 +1,7 @@
 """Runs, plans and operations as messages of the public API.
 
-Invariant: what is stored as bytes (the fixed fields of a run, its compiled pipeline, the tasks of a finished one) is
-put into the answer as it is, and only looked into where a read mask asks for parts of it.
+Invariant: what is stored as bytes (the fixed fields of a run, its compiled pipeline, the tasks of a finished
+one) is put into the answer as it is, and only looked into where a read mask asks for parts of it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.pb.v1 import operations_pb2 as metadata_pb2
 from reprise.pb.v1 import pipeline_job_pb2, rerun_pb2
 from reprise.rpc.masks import ReadMask
-from reprise.rpc.task_details import source_of, task_details
+from reprise.rpc.task_details import row_details
 from reprise.rpc.values import set_from_json
 from reprise.rpc.wire import field_bytes, item_bytes
 
@@ -50,13 +50,14 @@ def run(run: Run, spec: bytes = b"", details_wire: bytes = b"", mask: ReadMask =
     if mask.tree is None and not mask.left_out:
         return b"".join((raw, field_bytes(_SPEC_FIELD, spec), field_bytes(_DETAIL_FIELD, details_wire)))
     parts = [raw]
-    if not mask.is_whole_spec and mask.wants_spec:
+    is_info_known = mask.wants_pipeline_info and not spec
+    if mask.wants("pipeline_spec") and not mask.is_whole_spec:
         parts.append(field_bytes(_SPEC_FIELD, spec))
     if not mask.are_whole_tasks and mask.wants_tasks:
         parts.append(field_bytes(_DETAIL_FIELD, details_wire))
     if mask.tree is not None or len(parts) > 1:
         job = pipeline_job_pb2.PipelineJob.FromString(b"".join(parts))
-        if mask.wants_pipeline_info:
+        if is_info_known:
             info = job.pipeline_spec.fields["pipelineInfo"].struct_value
             info.fields["name"].string_value = run.pipeline_name
         mask.prune(job)
@@ -72,8 +73,7 @@ def details(found: RunDetails, mask: ReadMask = _EVERYTHING) -> bytes:
     """A PipelineJob with what the mask asks for of its inside."""
     wire = found.details_wire
     if wire is None:
-        records = (engine.TaskRecord.FromString(row.record) for row in found.tasks)
-        wire = task_details(found.run, records) if mask.wants_tasks else b""
+        wire = row_details(found.run, found.tasks) if mask.wants_tasks else b""
     return run(found.run, found.spec, wire, mask)
 
 
@@ -192,7 +192,10 @@ def _target(target: OperationTarget) -> metadata_pb2.OperationTarget:
 
 
 def plan(view: PlanView, page_size: int, page_token: str) -> bytes:
-    """A PlanRerunResponse. Errors: InvalidArgument for a token that is none; Aborted when the plan is another now."""
+    """A PlanRerunResponse.
+
+    Errors: InvalidArgument for a token that is none; Aborted when the plan is another now.
+    """
     start = _start(page_token, view.etag)
     tasks = view.result.tasks
     end = min(start + page_size, len(tasks))
@@ -222,8 +225,17 @@ def _planned(task: engine.TaskRecord) -> rerun_pb2.PlannedTask:
         reason=task.reason,  # type: ignore[arg-type]
         reason_field=task.reason_field,
         caused_by=task.caused_by,
-        reused_from=source_of(task),
+        reused_from=_source(task),
         kind=task.kind,  # type: ignore[arg-type]
+    )
+
+
+def _source(task: engine.TaskRecord) -> pipeline_job_pb2.ReusedFrom | None:
+    if not task.HasField("source"):
+        return None
+    source = task.source
+    return pipeline_job_pb2.ReusedFrom(
+        pipeline_job=source.run_name, task_id=source.task_id, task_unique_name=source.path
     )
 
 

@@ -1,7 +1,8 @@
 """One table from what went wrong to what a caller is told (AIP-193).
 
-Invariants: every class of `domain.errors` has a row; every error leaves with an ErrorInfo; the text of an unforeseen
-exception never leaves, it is logged under an opaque id that does. A status fits into a response's headers.
+Invariants: every class of `domain.errors` has a row; every error leaves with an ErrorInfo; the text of an
+unforeseen exception never leaves, it is logged under an opaque id that does. A status fits into a response's
+headers.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def _add_violations(status: status_pb2.Status, problems: Sequence[FieldProblem])
 
 def _shorten(text: str, longest: int) -> str:
     """At most `longest` bytes of UTF-8, on one line: some clients cut a status at a line break."""
-    text = " ".join(text.split("\n"))
+    text = text[: longest + 1].replace("\n", " ")
     raw = text.encode("utf-8", "replace")
     if len(raw) <= longest:
         return raw.decode()

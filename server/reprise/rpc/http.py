@@ -1,7 +1,7 @@
 """What a browser or a probe gets: /healthz, and one plain page of recent runs. Reads only.
 
-Invariant: a page of another site can neither read it (no CORS, foreign Host and Origin refused: DNS rebinding) nor
-bring script into it (everything is escaped, and the policy allows none).
+Invariant: a page of another site can neither read it (no CORS, foreign Host and Origin refused: DNS
+rebinding) nor bring script into it (everything is escaped, and the policy allows none).
 """
 
 from __future__ import annotations
@@ -24,12 +24,16 @@ if TYPE_CHECKING:
 
 _LONGEST_REQUEST_S = 10.0
 _RUNS_SHOWN = 100
+_POLL_S = 0.1  # how soon it is seen that the server is to stop
 _STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem;max-width:70rem}table{border-collapse:collapse;width:100%}"
+    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem;max-width:70rem}"
+    "table{border-collapse:collapse;width:100%}"
     "td,th{text-align:left;padding:.3rem .8rem .3rem 0;border-bottom:1px solid #ddd}"
 )
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'"
+    ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -38,7 +42,7 @@ _HEADERS = {
 
 
 class HttpServer:
-    """Bound when made, so that whoever asks for port 0 knows the address; answers between `start` and `stop`."""
+    """Bound when made, so that whoever asks for port 0 knows the address. Answers from `start` to `stop`."""
 
     def __init__(self, service: PipelineService, address: str, default_parent: Parent) -> None:
         """Errors: OSError when the address is taken."""
@@ -49,7 +53,9 @@ class HttpServer:
         self._server.service = service
         self._server.default_parent = default_parent
         self._server.hosts = frozenset({host, "localhost", "127.0.0.1", "::1"})
-        self._thread = threading.Thread(target=self._server.serve_forever, name="reprise-http", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_S,), name="reprise-http", daemon=True
+        )
 
     def start(self) -> None:
         self._thread.start()
@@ -109,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
         return scheme == "http" and self._is_ours(rest, str(cast(_Server, self.server).server_port))
 
     def _is_ours(self, host: str | None, port: str) -> bool:
-        """Whether a Host (or the end of an Origin, which must name our `port` too) is a name of this server."""
+        """Whether a Host is a name of this server; the end of an Origin must name our `port` too."""
         if host is None:
             return False
         try:
@@ -142,7 +148,8 @@ def _page(parent: Parent, runs: Sequence[Run], next_token: str) -> str:
         more = f'<p><a href="/?{html.escape(link)}">older runs</a></p>'
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>Reprise</title><style>{_STYLE}</style>"
-        f"<h1>Runs</h1><form><input name=parent size=60 value='{html.escape(str(parent))}'> <button>show</button>"
+        f"<h1>Runs</h1><form><input name=parent size=60 value='{html.escape(str(parent))}'>"
+        " <button>show</button>"
         "</form><table><tr><th>run<th>pipeline<th>state<th>created<th>ended</tr>"
         f"{rows}</table>{more}"
     )

@@ -73,8 +73,7 @@ class ReadMask:
 
     @property
     def are_whole_tasks(self) -> bool:
-        below = self._below("job_detail")
-        return self.wants_tasks and (below is None or below["task_details"] is None)
+        return self.wants_tasks and self._below("job_detail") is None
 
     def prune(self, job: pipeline_job_pb2.PipelineJob) -> None:
         """Take away what is not asked for."""

@@ -1,7 +1,7 @@
 """The handlers as gRPC methods, under every service name by which they can be called.
 
-They mount in a server of ours or of a host's, synchronous or asyncio. Invariant: whatever a handler raises leaves as a
-status with an ErrorInfo; an exception's own text never does.
+They mount in a server of ours or of a host's, synchronous or asyncio. Invariant: whatever a handler raises
+leaves as a status with an ErrorInfo; an exception's own text never does.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SPARE_THREADS = 4
 
 
 class WaitingRoom:
-    """Threads for calls that hold one for long, apart from those of the others, so that they cannot starve them."""
+    """Threads for calls that hold one for long: their own, so that they cannot starve the others."""
 
     def __init__(self, limit: int) -> None:
         self.pool = ThreadPoolExecutor(limit + _SPARE_THREADS, thread_name_prefix="reprise-waiting")

@@ -27,8 +27,10 @@ _SERVING = health_pb2.HealthCheckResponse.SERVING
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`workers`: calls answered at once. `waiting_calls`: followed logs and waits for operations, beside them.
-    `concurrent_calls`: those that wait for a worker included; what is more is refused with RESOURCE_EXHAUSTED.
+    """What the server takes on at once; what is more is refused with RESOURCE_EXHAUSTED.
+
+    `workers`: calls answered at once. `waiting_calls`: followed logs and waits for operations, beside them.
+    `concurrent_calls`: all calls, those that wait for a worker included.
     """
 
     receive_bytes: int = 64 * 1024 * 1024
@@ -82,7 +84,10 @@ class GrpcServer:
             self._health.set(name, _SERVING)
 
     def stop(self, grace_s: float) -> None:
-        """Take no more calls, give those that are there `grace_s` to end, then cut them off. Blocks until then."""
+        """Take no more calls, give those that are there `grace_s` to end, then cut them off.
+
+        Blocks until then.
+        """
         self._health.enter_graceful_shutdown()
         self._logs.close()
         stopped: threading.Event = self._server.stop(grace_s)

@@ -1,6 +1,7 @@
-"""A certificate authority of one's own for development, made once: it vouches for this server and nothing else.
+"""A certificate authority for development, made once: it vouches for this server and nothing else.
 
-Invariant: the keys are readable by the server's user alone, and the authority cannot vouch for other host names.
+Invariant: the keys are readable by the server's user alone, and the authority cannot vouch for other host
+names.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ class ServerCertificate:
 
 
 def development_certificate(folder: Path, now: datetime.datetime) -> ServerCertificate:
-    """The certificate kept in `folder`; made anew where it is missing or near its end. Not for two servers at once."""
+    """The certificate kept in `folder`; made anew where it is missing or near its end.
+
+    Not for two servers at once.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     ca_path, ca_key_path = folder / CA_FILE, folder / "ca.key"
     chain_path, key_path = folder / "server.pem", folder / "server.key"

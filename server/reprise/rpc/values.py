@@ -1,7 +1,7 @@
-"""Values of google.protobuf against JSON text, which is what the rest of the server keeps parameter values as.
+"""Values of google.protobuf against JSON text, in which the rest of the server keeps parameter values.
 
-Invariant: what `json_text` accepts can be read back by every client, wherever in an answer it stands: it is finite and
-nested no deeper than LONGEST_NESTING.
+Invariant: what `json_text` accepts can be read back by every client, wherever in an answer it stands: it is
+finite and nested no deeper than LONGEST_NESTING.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from reprise.domain.errors import FieldProblem, InvalidArgument
 from reprise.pb.wire.v1 import raw_pb2
 from reprise.rpc.wire import field_head, parse
 
-# Readers stop at 100 messages by default; a level of JSON costs up to three, and an answer up to eight around it.
+# Readers stop at 100 messages by default; a level of JSON costs up to three, and an answer up to eight around
+# it.
 LONGEST_NESTING = 30
 _MESSAGES_AROUND = 8
 # A whole number that a double can hold and an int64 too is written without a fraction.
@@ -29,7 +30,10 @@ _NOT_FINITE = re.compile(rb"(?:\x11|\x91\x80*\x00).{6}[\xf0-\xff][\x7f\xff]", re
 
 
 def json_text(value: struct_pb2.Value, field: str) -> str:
-    """Compact JSON with sorted keys. Errors: InvalidArgument for NaN, infinity, too deep nesting, no value at all."""
+    """Compact JSON with sorted keys.
+
+    Errors: InvalidArgument for NaN, infinity, too deep nesting, no value at all.
+    """
     return compact_json(_plain(value, field, LONGEST_NESTING))
 
 
@@ -86,8 +90,8 @@ def _check_depth(depth: int, field: str) -> None:
 def set_from_json(target: struct_pb2.Value, text: str) -> None:
     """Show JSON text as a Value.
 
-    What a Value cannot hold is shown as its text: integers past 2^53 (a wrong number would be worse than a string),
-    numbers past a double's range, and what is nested too deeply.
+    What a Value cannot hold is shown as its text: integers past 2^53 (a wrong number would be worse than a
+    string), numbers past a double's range, and what is nested too deeply.
     """
     try:
         value = json.loads(text, parse_constant=_refuse_constant)

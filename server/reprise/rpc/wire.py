@@ -1,6 +1,7 @@
 """Pieces of protobuf's wire format, for messages that are put together from bytes that are already encoded.
 
-Invariant: what `field_bytes` gives, joined in any order with encoded fields of the same message, is that message.
+Invariant: what `field_bytes` gives, joined in any order with encoded fields of the same message, is that
+message.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ def field_head(number: int, length: int) -> bytes:
 
 
 def field_bytes(number: int, payload: bytes) -> bytes:
-    """One length-delimited field. Nothing for an empty payload: absent and empty mean the same to our readers."""
+    """One length-delimited field.
+
+    Nothing for an empty payload: absent and empty mean the same to our readers.
+    """
     return field_head(number, len(payload)) + payload if payload else b""
 
 

@@ -148,6 +148,7 @@ class Leaf:
         artifact = engine.Artifact(
             name=f"{self._owner.run.id}-{launch.task_id}-{declared.name}",
             uri=launch.importer_uri,
+            output_name=declared.name,
             schema_title=declared.schema_title,
             schema_version=declared.schema_version,
             instance_schema=declared.instance_schema,
@@ -319,10 +320,10 @@ class Leaf:
 
     def _collect(self, rendered: engine.Rendered, place: AttemptPlace) -> engine.Values:
         values = collect(rendered, self._launch, place.attempt_dir / "work")
-        artifacts = [artifact for group in values.artifacts for artifact in group.artifacts]
-        for index, (artifact, seen) in enumerate(
-            zip(artifacts, self._host.artifacts.digest([a.uri for a in artifacts]), strict=True)
-        ):
+        artifacts = [(group.name, artifact) for group in values.artifacts for artifact in group.artifacts]
+        seen_there = self._host.artifacts.digest([artifact.uri for _, artifact in artifacts])
+        for index, ((output, artifact), seen) in enumerate(zip(artifacts, seen_there, strict=True)):
+            artifact.output_name = output
             artifact.digest, artifact.fingerprint = seen.digest, seen.fingerprint
             artifact.name = f"{self._owner.run.id}-{self._launch.task_id}-{index}"
         return values

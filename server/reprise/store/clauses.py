@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Column, ColumnElement, and_, exists, false, not_, or_, true
+from sqlalchemy import Column, ColumnElement, and_, exists, literal, not_, or_
 
 from reprise.domain.states import RunState
 from reprise.store.filter import And, Comparison, Node, Not, problem
@@ -35,7 +35,7 @@ FIELDS = ", ".join([*_TEXTS, *_TIMES, "state", "labels.<key>"])
 def to_clause(node: Node | None, aliases: Mapping[str, str]) -> ColumnElement[bool]:
     """Errors: InvalidArgument. `aliases` are other names for fields."""
     if node is None:
-        return true()
+        return _always()
     if isinstance(node, Comparison):
         return _comparison(node, aliases)
     if isinstance(node, Not):
@@ -88,7 +88,12 @@ def _label(node: Comparison, key: str) -> ColumnElement[bool]:
 def _has_label(node: Comparison, pattern: tuple[str, ...]) -> ColumnElement[bool]:
     if node.operator != ":":
         raise problem('labels can be asked for as labels.<key> = "value" or labels:<key>')
-    return true() if pattern == ("", "") else _exists(_matches(run_labels.c.key, node))
+    return _always() if pattern == ("", "") else _exists(_matches(run_labels.c.key, node))
+
+
+def _always() -> ColumnElement[bool]:
+    # Not true(): Core would fold what stands beside it away, and with it values that are still to be given.
+    return literal(1) == literal(1)
 
 
 def _exists(condition: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -102,7 +107,7 @@ def _state(node: Comparison) -> ColumnElement[bool]:
     if name in RunState.__members__:
         condition: ColumnElement[bool] = runs.c.state == int(RunState[name])
     elif name in _NO_RUN_HAS:
-        condition = false()
+        condition = not_(_always())
     elif name.isascii() and name.isdecimal() and len(name) < 10:
         condition = runs.c.state == int(name)
     else:

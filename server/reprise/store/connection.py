@@ -13,11 +13,10 @@ from typing import Any
 from sqlalchemy import Column
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.engine.interfaces import Dialect
-from sqlalchemy.sql.elements import CompilerElement
 
 from reprise.domain.errors import IllegalMove, RepriseError, ResourceExhausted, Unavailable
 from reprise.store.data_dir import free_bytes
-from reprise.store.statement import Row, Statement, compile_positional
+from reprise.store.statement import Row, Statement
 
 DIALECT: Dialect = sqlite_dialect.dialect(paramstyle="qmark")
 BUSY_TIMEOUT_S = 5.0
@@ -91,10 +90,6 @@ class SqliteTransaction:
         if rows:
             form = statement.form(DIALECT)
             self._connection.executemany(form.sql, map(form.bind, rows))
-
-    def query(self, construct: CompilerElement) -> list[Row]:
-        sql, order, values = compile_positional(construct, DIALECT)
-        return self._connection.execute(sql, [values[name] for name in order]).fetchall()
 
     def large(self, column: Column[bytes], row_id: int) -> bytes:
         # A select would copy the bytes once more, under the interpreter's lock: it takes twice as long.

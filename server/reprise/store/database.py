@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Column
-from sqlalchemy.sql.elements import CompilerElement
 
 from reprise.store.statement import Row, Statement
 
@@ -32,10 +31,6 @@ class Transaction(Protocol):
         ...
 
     def execute_many(self, statement: Statement, rows: Sequence[Row]) -> None: ...
-
-    def query(self, construct: CompilerElement) -> list[Row]:
-        """Run what was built for this call alone; its values are inside."""
-        ...
 
     def large(self, column: Column[bytes], row_id: int) -> bytes:
         """The column's value in the row of this number, which is there: the fastest way for many bytes."""

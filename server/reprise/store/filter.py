@@ -172,6 +172,7 @@ class _Parser:
             return node
         if token.kind != "text" or token.text in ("AND", "OR", "NOT"):
             raise problem(f"expected a field at character {token.at + 1}, got {token.text[:50]!r}")
+        field = _ESCAPE.sub(r"\1", token.text) + self._quoted_key(token)
         operator = self._take(f"an operator after {token.text[:50]!r}")
         if operator.kind != "operator":
             raise problem(f"expected an operator after {token.text[:50]!r}, got {operator.text[:50]!r}")
@@ -181,7 +182,16 @@ class _Parser:
             value = _Token("text", "-" + self._take("a value").text, value.at)
         if value.kind not in ("text", "quoted"):
             raise problem(f"expected a value after {operator.text!r}, got {value.text[:50]!r}")
-        return Comparison(_ESCAPE.sub(r"\1", token.text), operator.text, self._whole_value(value))
+        return Comparison(field, operator.text, self._whole_value(value))
+
+    def _quoted_key(self, field: _Token) -> str:
+        """What follows in `labels."a key"`; "" where nothing does."""
+        token = self._peek()
+        is_next = token is not None and token.at == field.at + len(field.text)
+        if token is None or not is_next or token.kind != "quoted" or not field.text.endswith("."):
+            return ""
+        self._next += 1
+        return _ESCAPE.sub(r"\1", token.text[1:-1])
 
     def _whole_value(self, value: _Token) -> tuple[str, ...]:
         """An unquoted time has colons in it: what follows without a space belongs to the value."""

@@ -13,24 +13,24 @@ import binascii
 import hashlib
 import json
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, lru_cache
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, delete, insert, select, tuple_
+from sqlalchemy import Column, Select, and_, bindparam, delete, insert, select, tuple_
 
 from reprise.domain.errors import FieldProblem, InvalidArgument
-from reprise.domain.run import ListQuery, RunPage
+from reprise.domain.run import ListQuery, Run, RunPage
 from reprise.store.clauses import to_clause
 from reprise.store.counters import next_id
 from reprise.store.database import Database, Transaction
 from reprise.store.filter import is_storable, parse
 from reprise.store.rows import SELECT_RUN, to_run
-from reprise.store.statement import Row, Statement, param
+from reprise.store.statement import Row, Statement, ids, param
 from reprise.store.tables import listings, runs
 
 LARGEST_PAGE = 1000
 KEPT_NS = 24 * 3600 * 1_000_000_000
-_ID_CHUNK = 500
 
 _ORDERS: dict[str, Column[Any]] = {
     "create_time": runs.c.created_ns,
@@ -38,6 +38,7 @@ _ORDERS: dict[str, Column[Any]] = {
     "update_time": runs.c.updated_ns,
     "end_time": runs.c.ended_ns,
 }
+_PARENT = ("project", "location")
 _CONSTANT = ("create_time", "display_name")
 
 _INSERT_LISTING = Statement(insert(listings))
@@ -46,118 +47,161 @@ _GET_LISTING = Statement(
     select(listings.c.arguments, listings.c.run_ids).where(listings.c.id == param("listing_id")), "listing_id"
 )
 
+
 _Order = Sequence[tuple[str, bool]]  # field, is descending
 
 
+class _Query:
+    """The statements for one filter and order, compiled when first needed."""
+
+    def __init__(self, text: str, order_by: str, aliases: Mapping[str, str]) -> None:
+        self._order = _parse_order(order_by)
+        self._condition = and_(
+            runs.c.project == param("project"),
+            runs.c.location == param("location"),
+            to_clause(parse(text), aliases),
+        )
+        self._field, self._is_descending = self._order[0]
+        self.is_by_constant = len(self._order) == 1 and self._field in _CONSTANT
+
+    @cached_property
+    def first(self) -> Statement:
+        """The first runs in the order, which is one of what never changes."""
+        return Statement(self._ordered(SELECT_RUN).limit(param("limit")), *_PARENT, "limit")
+
+    @cached_property
+    def after(self) -> Statement:
+        """The runs after a place in that order."""
+        key = _ORDERS[self._field]
+        here = tuple_(key, runs.c.id)
+        there = tuple_(bindparam("p_value", type_=key.type), bindparam("p_run_id", type_=runs.c.id.type))
+        is_beyond = here < there if self._is_descending else here > there
+        statement = self._ordered(SELECT_RUN).where(is_beyond).limit(param("limit"))
+        return Statement(statement, *_PARENT, "value", "run_id", "limit")
+
+    @cached_property
+    def all_ids(self) -> Statement:
+        return Statement(self._ordered(select(runs.c.id)), *_PARENT)
+
+    @cached_property
+    def by_ids(self) -> Statement:
+        """Those of some runs to which the filter applies."""
+        return Statement(SELECT_RUN.where(self._condition, runs.c.id.in_(ids())), *_PARENT)
+
+    def key_of(self, run: Run) -> int | str:
+        return run.created_ns if self._field == "create_time" else run.display_name
+
+    def has_key_like(self, value: int | str) -> bool:
+        return isinstance(value, str) is (self._field == "display_name")
+
+    def _ordered(self, statement: Select[Any]) -> Select[Any]:
+        order = [(_ORDERS[field], is_descending) for field, is_descending in self._order]
+        order.append((runs.c.id, self._order[-1][1]))
+        return statement.where(self._condition).order_by(
+            *(column.desc() if is_descending else column.asc() for column, is_descending in order)
+        )
+
+
+@lru_cache(maxsize=256)
+def _query(text: str, order_by: str, aliases: tuple[tuple[str, str], ...]) -> _Query:
+    return _Query(text, order_by, dict(aliases))
+
+
 def list_runs(database: Database, query: ListQuery, now_ns: Callable[[], int]) -> RunPage:
-    order = _parse_order(query.order_by)
-    condition = _conditions(query)
+    prepared = _query(query.filter, query.order_by, tuple(sorted(query.aliases.items())))
+    parent = (query.parent.project, query.parent.location)
     size = max(1, min(query.page_size, LARGEST_PAGE))
     arguments = _digest(query)
     place = _read_token(query.page_token, arguments)
-    if isinstance(place, _Kept):
-        return _later_page(database, condition, arguments, place, size)
-    if len(order) == 1 and order[0][0] in _CONSTANT:
-        return _page_after(database, condition, order[0], arguments=arguments, place=place, size=size)
-    if place is not None:
+    if prepared.is_by_constant and not isinstance(place, _Kept):
+        return _page_after(database, prepared, parent, arguments=arguments, place=place, size=size)
+    if isinstance(place, _After) or (place is not None and prepared.is_by_constant):
         raise _bad_token()
-    return _first_page(database, condition, order, arguments=arguments, size=size, now_ns=now_ns)
-
-
-def _conditions(query: ListQuery) -> ColumnElement[bool]:
-    parent = query.parent
-    of_parent = (runs.c.project == parent.project) & (runs.c.location == parent.location)
-    return of_parent & to_clause(parse(query.filter), query.aliases)
+    if place is not None:
+        return _later_page(database, prepared, parent, arguments=arguments, place=place, size=size)
+    return _first_page(database, prepared, parent, arguments=arguments, size=size, now_ns=now_ns)
 
 
 def _page_after(
     database: Database,
-    condition: ColumnElement[bool],
-    order: tuple[str, bool],
+    prepared: _Query,
+    parent: tuple[str, str],
     *,
     arguments: bytes,
     place: _After | None,
     size: int,
 ) -> RunPage:
-    field, is_descending = order
-    key = _ORDERS[field]
-    if place is not None:
-        if isinstance(place.value, str) is not (field == "display_name"):
-            raise _bad_token()
-        here = tuple_(key, runs.c.id)
-        there = (place.value, place.run_id)
-        condition = condition & (here < there if is_descending else here > there)
-    columns = (key, runs.c.id)
-    ordered = SELECT_RUN.where(condition).order_by(*(_directed(column, is_descending) for column in columns))
-    rows = database.read(lambda tx: tx.query(ordered.limit(size + 1)))
+    if place is None:
+        rows = database.read(lambda tx: tx.all(prepared.first, *parent, size + 1))
+    elif prepared.has_key_like(place.value):
+        value, run_id = place.value, place.run_id
+        rows = database.read(lambda tx: tx.all(prepared.after, *parent, value, run_id, size + 1))
+    else:
+        raise _bad_token()
     page = tuple(map(to_run, rows[:size]))
     token = ""
     if len(rows) > size:
-        last = page[-1]
-        value = last.created_ns if field == "create_time" else last.display_name
-        token = _make_token(arguments, ["after", value, last.id])
+        token = _make_token(arguments, ["after", prepared.key_of(page[-1]), page[-1].id])
     return RunPage(page, token)
 
 
 def _first_page(
     database: Database,
-    condition: ColumnElement[bool],
-    order: _Order,
+    prepared: _Query,
+    parent: tuple[str, str],
     *,
     arguments: bytes,
     size: int,
     now_ns: Callable[[], int],
 ) -> RunPage:
-    columns = [_directed(_ORDERS[field], is_descending) for field, is_descending in order]
-    statement = select(runs.c.id).where(condition).order_by(*columns, _directed(runs.c.id, order[-1][1]))
-
     def read(tx: Transaction) -> tuple[list[int], list[Row]]:
-        ids = [row[0] for row in tx.query(statement)]
-        return ids, _read_runs(tx, condition, ids[:size])
+        run_ids = [row[0] for row in tx.all(prepared.all_ids, *parent)]
+        return run_ids, _read_runs(tx, prepared, parent, run_ids[:size])
 
-    ids, rows = database.read(read)
+    run_ids, rows = database.read(read)
     token = ""
-    if len(ids) > size:
-        listing_id = database.mutate(lambda tx: _keep(tx, arguments, ids[size:], now_ns()))
+    if len(run_ids) > size:
+        listing_id = database.mutate(lambda tx: _keep(tx, arguments, run_ids[size:], now_ns()))
         token = _make_token(arguments, ["kept", listing_id, 0])
     return RunPage(tuple(map(to_run, rows)), token)
 
 
-def _keep(tx: Transaction, arguments: bytes, ids: Sequence[int], now_ns: int) -> int:
+def _keep(tx: Transaction, arguments: bytes, run_ids: Sequence[int], now_ns: int) -> int:
     tx.execute(_DROP_OLD, now_ns - KEPT_NS)
     listing_id = next_id(tx, now_ns)
-    tx.execute(_INSERT_LISTING, listing_id, now_ns, arguments, struct.pack(f">{len(ids)}q", *ids))
+    tx.execute(_INSERT_LISTING, listing_id, now_ns, arguments, struct.pack(f">{len(run_ids)}q", *run_ids))
     return listing_id
 
 
 def _later_page(
-    database: Database, condition: ColumnElement[bool], arguments: bytes, place: _Kept, size: int
+    database: Database,
+    prepared: _Query,
+    parent: tuple[str, str],
+    *,
+    arguments: bytes,
+    place: _Kept,
+    size: int,
 ) -> RunPage:
     def read(tx: Transaction) -> tuple[list[int], list[Row]]:
         row = tx.one(_GET_LISTING, place.listing_id)
         if row is None or row[0] != arguments:
             raise _bad_token()
-        ids = list(struct.unpack(f">{len(row[1]) // 8}q", row[1]))[place.offset :]
-        return ids, _read_runs(tx, condition, ids[:size])
+        run_ids = list(struct.unpack(f">{len(row[1]) // 8}q", row[1]))[place.offset :]
+        return run_ids, _read_runs(tx, prepared, parent, run_ids[:size])
 
-    ids, rows = database.read(read)
+    run_ids, rows = database.read(read)
     token = ""
-    if len(ids) > size:
+    if len(run_ids) > size:
         token = _make_token(arguments, ["kept", place.listing_id, place.offset + size])
     return RunPage(tuple(map(to_run, rows)), token)
 
 
-def _read_runs(tx: Transaction, condition: ColumnElement[bool], ids: Sequence[int]) -> list[Row]:
-    """In the order of `ids`; without those that are gone, or to which the filter does not apply any more."""
-    found: dict[int, Row] = {}
-    for start in range(0, len(ids), _ID_CHUNK):
-        chunk = ids[start : start + _ID_CHUNK]
-        found.update((row[0], row) for row in tx.query(SELECT_RUN.where(condition, runs.c.id.in_(chunk))))
-    return [found[run_id] for run_id in ids if run_id in found]
-
-
-def _directed(column: Column[Any], is_descending: bool) -> ColumnElement[Any]:
-    return column.desc() if is_descending else column.asc()
+def _read_runs(
+    tx: Transaction, prepared: _Query, parent: tuple[str, str], run_ids: Sequence[int]
+) -> list[Row]:
+    """In their order; without those that are gone, or to which the filter does not apply any more."""
+    found = {row[0]: row for row in tx.all_in(prepared.by_ids, run_ids, *parent)}
+    return [found[run_id] for run_id in run_ids if run_id in found]
 
 
 def _parse_order(text: str) -> _Order:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from sqlalchemy import insert, select
+from sqlalchemy import case, func, insert, select
 
 from reprise.domain.errors import (
     Aborted,
@@ -75,8 +75,14 @@ _GET_DETAILS = Statement(
 GET_TASKS = Statement(
     select(*TASK_COLUMNS).where(tasks.c.run_id == param("run_id")).order_by(tasks.c.task_id), "run_id"
 )
+# The records are those of a run, or, where it ended before anything started, those that it was to begin with.
+_RECORDS = (
+    func.coalesce(runs.c.records_digest, runs.c.original_records_digest),
+    case((runs.c.records_digest.is_(None), runs.c.original_records_id), else_=0),
+    case((runs.c.records_digest.is_(None), runs.c.original_records_name), else_=""),
+)
 _GET_ORIGINAL = Statement(
-    select(*RUN_COLUMNS, run_payloads.c.request, runs.c.records_digest)
+    select(*RUN_COLUMNS, run_payloads.c.request, *_RECORDS)
     .select_from(runs.join(run_payloads))
     .where(runs.c.id == param("run_id")),
     "run_id",
@@ -88,7 +94,7 @@ _LOCK_ORIGINAL = Statement(
         runs.c.job_id,
         runs.c.state,
         runs.c.spec_digest,
-        runs.c.records_digest,
+        *_RECORDS,
     )
     .where(runs.c.id == param("run_id"))
     .with_for_update(),
@@ -132,11 +138,7 @@ def create_run(tx: Transaction, new: NewRun, request_id: str, fingerprint: bytes
             return earlier, False
     _check_name_is_free(tx, new.name, fingerprint)
     run_id = next_id(tx, new.created_ns)
-    original_spec: bytes | None = None
-    original_records: bytes | None = None
-    original_name = ""
-    if new.original is not None:
-        original_name, original_spec, original_records = _bind_original(tx, parent, new.original.run_id)
+    original = _NO_ORIGINAL if new.original is None else _bind_original(tx, parent, new.original.run_id)
     tx.execute(
         _INSERT_RUN,
         run_id,
@@ -157,10 +159,7 @@ def create_run(tx: Transaction, new: NewRun, request_id: str, fingerprint: bytes
         None,
         None,
         put_blob(tx, new.spec),
-        0 if new.original is None else new.original.run_id,
-        original_name,
-        original_spec,
-        original_records,
+        *original,
         None,
         fingerprint,
         0,
@@ -215,17 +214,22 @@ def _check_name_is_free(tx: Transaction, name: RunName, fingerprint: bytes) -> N
         )
 
 
-def _bind_original(tx: Transaction, parent: Parent, run_id: int) -> tuple[str, bytes, bytes | None]:
+# What a run keeps of its original: id, name, digest of the spec, digest of the records and whose these are.
+_Original = tuple[int, str, bytes | None, bytes | None, int, str]
+_NO_ORIGINAL: _Original = (0, "", None, None, 0, "")
+
+
+def _bind_original(tx: Transaction, parent: Parent, run_id: int) -> _Original:
     row = tx.one(_LOCK_ORIGINAL, run_id) if abs(run_id) <= LARGEST_ID else None
     if row is None or row[:2] != (parent.project, parent.location):
         raise no_run(f"the original {run_id} under {parent}")
     name = str(RunName(parent, row[2]))
     _check_has_ended(name, RunState(row[3]))
-    spec_digest, records_digest = row[4:]
+    spec_digest, records_digest, records_id, records_name = row[4:]
     refer_to_blob(tx, spec_digest)
     if records_digest is not None:
         refer_to_blob(tx, records_digest)
-    return name, spec_digest, records_digest
+    return run_id, name, spec_digest, records_digest, records_id or run_id, records_name or name
 
 
 def _check_has_ended(name: str, state: RunState) -> None:
@@ -301,12 +305,14 @@ def get_original(tx: Transaction, parent: Parent, run_id: int) -> OriginalRun:
         raise no_run(f"the original {run_id} under {parent}")
     run = to_run(row)
     _check_has_ended(str(run.name), run.state)
-    request, records_digest = row[RUN_WIDTH:]
+    request, records_digest, records_id, records_name = row[RUN_WIDTH:]
     return OriginalRun(
         run=run,
         spec=get_blob(tx, run.spec_digest),
         request=request,
         records=get_blob(tx, records_digest),
+        records_run_id=records_id or run.id,
+        records_run_name=records_name or str(run.name),
     )
 
 

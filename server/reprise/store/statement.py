@@ -71,7 +71,9 @@ class Statement:
         return form
 
     def _compile(self, dialect: Dialect) -> Form:
-        sql, order, constants = compile_positional(self.construct, dialect, is_complete=False)
+        compiled = self.construct.compile(dialect=dialect)
+        sql, constants = str(compiled), compiled.params
+        order = list(getattr(compiled, "positiontup", None) or ())
         given = {"p_" + name: place for place, name in enumerate(self.names)}
         if not self.names:
             given = {name: place for place, name in enumerate(order) if constants[name] is None}
@@ -90,17 +92,6 @@ class Statement:
         if places == list(range(len(given))):
             return Form(sql, _as_given)
         return Form(sql, _arranged(places, tuple(extra)))
-
-
-def compile_positional(
-    construct: CompilerElement, dialect: Dialect, *, is_complete: bool = True
-) -> tuple[str, list[str], dict[str, Any]]:
-    """The text, the names of its values in their order, and the values that are known already.
-
-    A list of values (IN) can be written out only where all values are known: `is_complete`.
-    """
-    compiled = construct.compile(dialect=dialect, compile_kwargs={"render_postcompile": is_complete})
-    return str(compiled), list(getattr(compiled, "positiontup", None) or ()), dict(compiled.params)
 
 
 def _as_given(values: Row) -> Sequence[Any]:

@@ -69,6 +69,12 @@ def _run_id(primary_key: bool = True) -> Column[int]:
     )
 
 
+def _partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    # `postgresql_where` would load that dialect, and twice the time of all else here, for SQLite too: the
+    # condition is taken from `info` where PostgreSQL is opened.
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), info={"where": where})
+
+
 IS_ACTIVE = "state IN (1, 2, 3, 6)"
 """A run that has not ended: QUEUED, PENDING, RUNNING, CANCELLING."""
 
@@ -97,6 +103,8 @@ runs = Table(
     _text("original_name"),
     _bytes("original_spec_digest", nullable=True),
     _bytes("original_records_digest", nullable=True),
+    _number("original_records_id"),  # the run whose records these are: the original, or an ancestor
+    _text("original_records_name"),
     _bytes("records_digest", nullable=True),
     _bytes("fingerprint"),
     _number("fence"),
@@ -105,7 +113,7 @@ runs = Table(
     _number("event_seq"),
     UniqueConstraint("project", "location", "job_id"),
     Index("ix_runs_created", "project", "location", "created_ns", "id"),
-    Index("ix_runs_active", "id", sqlite_where=text(IS_ACTIVE), postgresql_where=text(IS_ACTIVE)),
+    _partial_index("ix_runs_active", "id", where=IS_ACTIVE),
 )
 
 run_payloads = Table(
@@ -166,14 +174,7 @@ attempts = Table(
     _number("fence"),
     _text("path"),  # of the task, whose own row goes when the run ends
     # At most one attempt of a task has succeeded (3).
-    Index(
-        "uq_attempts_succeeded",
-        "run_id",
-        "task_id",
-        unique=True,
-        sqlite_where=text("state = 3"),
-        postgresql_where=text("state = 3"),
-    ),
+    _partial_index("uq_attempts_succeeded", "run_id", "task_id", where="state = 3", unique=True),
     sqlite_with_rowid=False,
 )
 
@@ -184,9 +185,7 @@ events = Table(
     _run_id(),
     _id("seq"),  # of the last change in it; the changes of a run are numbered from 1, without gaps
     _number("at_ns"),
-    _text(
-        "changes"
-    ),  # JSON: [[task id (0: the run), attempt (0: the task), from (0: none), to]]
+    _text("changes"),  # JSON: [[task id (0: the run), attempt (0: the task), from (0: none), to]]
     sqlite_with_rowid=False,
 )
 
@@ -217,12 +216,7 @@ operation_targets = Table(
     Column("state", BigInteger, nullable=True),
     _bytes("snapshot", nullable=True),  # the run as the operation answers with it
     ForeignKeyConstraint(["operation_id"], ["operations.id"], ondelete="CASCADE"),
-    Index(
-        "ix_operation_targets_pending",
-        "run_id",
-        sqlite_where=text("outcome = 'pending'"),
-        postgresql_where=text("outcome = 'pending'"),
-    ),
+    _partial_index("ix_operation_targets_pending", "run_id", where="outcome = 'pending'"),
 )
 
 request_ids = Table(

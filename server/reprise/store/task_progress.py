@@ -1,7 +1,7 @@
 """The tasks and attempts of one write of the scheduler.
 
-Invariants: a task's state moves only along the edges of the domain's table; of its attempts at most one lives and
-at most one has succeeded; an outcome, once said, stays. What is read is read in the transaction.
+Invariants: a task's state moves only along the edges of the domain's table; at most one of its attempts
+lives, and at most one has succeeded; an outcome, once said, stays. What is read is read in the transaction.
 """
 
 from __future__ import annotations

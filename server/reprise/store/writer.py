@@ -108,7 +108,12 @@ class Writer:
                         is_open = False
                         break
                     group.append(job)
-            self._do(group)
+            try:
+                self._do(group)
+            except BaseException as error:  # a fault of ours, which must not leave callers waiting for ever
+                _log.exception("a group of writes failed")
+                for job in group:
+                    job.error = job.error or RuntimeError(f"the write failed: {error!r}")
             touched = dict.fromkeys(run_id for job in group if job.error is None for run_id in job.touched)
             for job in group:
                 job.answered.release()

@@ -51,7 +51,8 @@ def publish(ledger: str, data: dsl.Input[dsl.Dataset], product: int, page: dsl.O
 
 @dsl.container_component
 def wait(ledger: str, seconds: float, done: dsl.OutputPath(str)):
-    program = _NOTE + "time.sleep(float(a[0])); open(a[1], 'w').write('waited')"
+    program = _NOTE + "print('it waits', flush=True); time.sleep(float(a[0])); "
+    program += "open(a[1], 'w').write('waited'); print('it has waited')"
     return dsl.ContainerSpec(
         image=_IMAGE, command=["python3", "-c", program], args=[ledger, "wait", seconds, done]
     )

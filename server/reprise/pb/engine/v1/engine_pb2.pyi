@@ -150,7 +150,7 @@ class Parameter(_message.Message):
     def __init__(self, name: _Optional[str] = ..., json: _Optional[str] = ...) -> None: ...
 
 class Artifact(_message.Message):
-    __slots__ = ("name", "uri", "schema_title", "schema_version", "metadata_json", "digest", "instance_schema", "presence", "author_metadata", "fingerprint", "custom_path")
+    __slots__ = ("name", "uri", "schema_title", "schema_version", "metadata_json", "digest", "instance_schema", "presence", "author_metadata", "fingerprint", "custom_path", "output_name")
     NAME_FIELD_NUMBER: _ClassVar[int]
     URI_FIELD_NUMBER: _ClassVar[int]
     SCHEMA_TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -162,6 +162,7 @@ class Artifact(_message.Message):
     AUTHOR_METADATA_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     CUSTOM_PATH_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_NAME_FIELD_NUMBER: _ClassVar[int]
     name: str
     uri: str
     schema_title: str
@@ -173,7 +174,8 @@ class Artifact(_message.Message):
     author_metadata: bool
     fingerprint: str
     custom_path: str
-    def __init__(self, name: _Optional[str] = ..., uri: _Optional[str] = ..., schema_title: _Optional[str] = ..., schema_version: _Optional[str] = ..., metadata_json: _Optional[str] = ..., digest: _Optional[str] = ..., instance_schema: _Optional[str] = ..., presence: _Optional[_Union[Presence, str]] = ..., author_metadata: bool = ..., fingerprint: _Optional[str] = ..., custom_path: _Optional[str] = ...) -> None: ...
+    output_name: str
+    def __init__(self, name: _Optional[str] = ..., uri: _Optional[str] = ..., schema_title: _Optional[str] = ..., schema_version: _Optional[str] = ..., metadata_json: _Optional[str] = ..., digest: _Optional[str] = ..., instance_schema: _Optional[str] = ..., presence: _Optional[_Union[Presence, str]] = ..., author_metadata: bool = ..., fingerprint: _Optional[str] = ..., custom_path: _Optional[str] = ..., output_name: _Optional[str] = ...) -> None: ...
 
 class ArtifactList(_message.Message):
     __slots__ = ("name", "artifacts", "is_list")

@@ -106,6 +106,8 @@ def upgrade() -> None:
         sa.Column("original_name", sa.Text(), nullable=False),
         sa.Column("original_spec_digest", sa.LargeBinary(), nullable=True),
         sa.Column("original_records_digest", sa.LargeBinary(), nullable=True),
+        sa.Column("original_records_id", sa.BigInteger(), nullable=False),
+        sa.Column("original_records_name", sa.Text(), nullable=False),
         sa.Column("records_digest", sa.LargeBinary(), nullable=True),
         sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
         sa.Column("fence", sa.BigInteger(), nullable=False),

@@ -1,0 +1,176 @@
+"""The tests are tested: each mutant breaks one thing that must never break, and some test has to see it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import reprise
+
+SOURCE = Path(reprise.__file__).parent
+TESTS = Path(__file__).parent
+
+MUTANTS = {
+    # Each of the two looks at the fence is enough alone.
+    "a fence that is not looked at": (
+        "progress.py",
+        'runs.c.fence == param("fence")|row[1] != progress.fence',
+        'runs.c.fence != param("fence") + 1_000|row[1] < 0',
+        "test_progress.py",
+    ),
+    "a claim that does not raise the fence": (
+        "claims.py",
+        "fence=runs.c.fence + 1",
+        "fence=runs.c.fence",
+        "test_progress.py",
+    ),
+    "a claim of what another holds": (
+        "claims.py",
+        "runs.c.lease_until_ns <= param",
+        "runs.c.lease_until_ns != param",
+        "test_claims.py",
+    ),
+    "a start after a cancel": (
+        "progress.py",
+        "and state is RunState.CANCELLING\n",
+        "and state is RunState.CANCELLED\n",
+        "test_progress.py",
+    ),
+    "a cancel that leaves the owner of a run that never started": (
+        "cancel.py",
+        "        fence=runs.c.fence + 1,\n",
+        "",
+        "test_cancel.py",
+    ),
+    "a task that moves as it likes": (
+        "task_progress.py",
+        "move_task(TaskState(before), task.state)",
+        "pass",
+        "test_progress.py",
+    ),
+    "an attempt with two outcomes": (
+        "task_progress.py",
+        "if before > _LAST_LIVING or after < before:",
+        "if after < before:",
+        "test_progress.py",
+    ),
+    "an attempt that is started twice": (
+        "task_progress.py",
+        "_check_may_start(start, siblings)\n",
+        "siblings.clear()\n",
+        "test_progress.py",
+    ),
+    "an end while an attempt lives": (
+        "progress.py",
+        "if living is not None:",
+        "if living is None:",
+        "test_progress.py",
+    ),
+    "a rerun without its own reference to the records": (
+        "runs.py",
+        "        refer_to_blob(tx, records_digest)\n",
+        "        pass\n",
+        "test_runs.py",
+    ),
+    "a rerun without its own reference to the files": (
+        "runs.py",
+        "return sources if new.original is None else [new.original.run_id, *sources]",
+        "return sources",
+        "test_runs.py",
+    ),
+    "bytes that are never released": (
+        "deletion.py",
+        "release_blob(tx, digest)",
+        "pass",
+        "test_runs.py",
+    ),
+    "a request id that is forgotten": (
+        "runs.py",
+        "    if request_id:\n        tx.execute(\n            _INSERT_REQUEST_ID",
+        "    if not request_id:\n        tx.execute(\n            _INSERT_REQUEST_ID",
+        "test_runs.py",
+    ),
+    "an operation that is done too early": (
+        "operations.py",
+        "if tx.one(_HAS_PENDING, operation_id) is None:",
+        "if True:",
+        "test_cancel.py",
+    ),
+    "an order that changes from page to page": (
+        "listing.py",
+        '_CONSTANT = ("create_time", "display_name")',
+        '_CONSTANT = ("create_time", "display_name", "update_time")',
+        "test_listing.py",
+    ),
+    "equal keys that a page leaves out": (
+        "listing.py",
+        "order.append((runs.c.id, self._order[-1][1]))",
+        "pass",
+        "test_listing.py",
+    ),
+    "a token for any query": (
+        "listing.py",
+        "if digest != arguments.hex():",
+        'if digest == "":',
+        "test_listing.py",
+    ),
+    "a failure that does not undo what it did": (
+        "writer.py",
+        'connection.execute("ROLLBACK TO job")',
+        "pass",
+        "test_progress.py",
+    ),
+    "an answer before the commit": (
+        "writer.py",
+        '            connection.execute("COMMIT")\n',
+        '            connection.execute("ROLLBACK")\n',
+        "test_sqlite.py",
+    ),
+    "commits that do not wait for the disk": (
+        "connection.py",
+        '"synchronous=FULL"',
+        '"synchronous=NORMAL"',
+        "test_sqlite.py",
+    ),
+    "no ballast": (
+        "writer.py",
+        "and self._ballast.free():",
+        "and False:",
+        "test_sqlite.py",
+    ),
+    "two servers on one data dir": (
+        "data_dir.py",
+        "fcntl.LOCK_EX",
+        "fcntl.LOCK_SH",
+        "test_sqlite.py",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("mutant", list(MUTANTS))
+def test_a_mutant_is_caught(mutant: str, tmp_path: Path) -> None:
+    file, before, after, tests = MUTANTS[mutant]
+    package = tmp_path / "mutant" / "reprise"
+    skip = shutil.ignore_patterns("__pycache__", "*.so", "pb", "rpc", "executor", "client")
+    shutil.copytree(SOURCE, package, ignore=skip)
+    text = (package / "store" / file).read_text()
+    for old, new in zip(before.split("|"), after.split("|"), strict=True):
+        assert old in text, "the mutant does not fit the code any more"
+        text = text.replace(old, new)
+    (package / "store" / file).write_text(text)
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", str(TESTS / tests)],
+        cwd=TESTS.parent.parent,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "mutant")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1, run.stdout[-2000:] + run.stderr[-2000:]
+    assert "failed" in run.stdout
