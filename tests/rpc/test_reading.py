@@ -195,6 +195,13 @@ def test_a_negative_page_size_is_refused_and_a_large_one_cut_down(
     assert [query.page_size for query in service.queries] == [100, 7, 1000]
 
 
+def test_pages_of_whole_runs_are_shorter(call: Caller, service: ServiceDouble) -> None:
+    request = pipeline_service_pb2.ListPipelineJobsRequest(parent=str(PARENT), page_size=500)
+    request.read_mask.paths.append("pipeline_spec")
+    call(LIST, request)
+    assert service.queries[0].page_size == 20
+
+
 def test_parameters_are_read_from_the_execution_as_the_sdk_does() -> None:
     values = {"n": "1", "big": str(2**53 + 1), "s": '"x"', "l": '[1,"a",null]', "m": '{"a":{"b":true}}'}
     [task] = encoded(

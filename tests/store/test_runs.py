@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from reprise.domain.errors import (
     Aborted,
     AlreadyExists,
@@ -13,7 +15,7 @@ from reprise.domain.errors import (
     RequestIdReused,
 )
 from reprise.domain.names import Parent
-from reprise.domain.run import OperationKind, OriginalRef, Party, Progress
+from reprise.domain.run import ListQuery, OperationKind, OriginalRef, Party, Progress
 from reprise.domain.states import RunState, TaskState
 from reprise.store.sql import SqlStore
 
@@ -349,6 +351,39 @@ def test_bytes_that_are_many_are_read_back_whole(store: SqlStore, look: Look) ->
     assert store.get_original(PARENT, owner.run.id).records == large + b"records"
     assert store.get_spec(details.run.spec_digest) == large
     assert_blobs_are_counted(look)
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@given(texts, texts, st.dictionaries(texts, texts, max_size=3), st.lists(texts, max_size=3), st.binary())
+def test_whatever_is_stored_is_read_back(
+    store: SqlStore,
+    display_name: str,
+    template_uri: str,
+    labels: dict[str, str],
+    warnings: list[str],
+    content: bytes,
+) -> None:
+    made = store.list_runs(ListQuery(PARENT, page_size=1)).runs
+    new = new_run(
+        f"run-{made[0].id if made else 0}",
+        display_name=display_name,
+        template_uri=template_uri,
+        labels=labels,
+        warnings=tuple(warnings),
+        spec=content,
+        header_wire=content,
+        request=content,
+    )
+    run, _ = store.create_run(new)
+    details = store.get_details(run.name)
+    assert details.run == run
+    assert (run.display_name, run.template_uri, run.labels) == (display_name, template_uri, labels)
+    assert (run.warnings, details.spec, run.header_wire) == (tuple(warnings), content, content)
+    frozen = store.begin_batch_cancel(PARENT, [run.name], Party.REPRISE, T0).runs
+    assert frozen == (store.get_run(run.name),)
 
 
 def test_a_spec_that_no_run_has_is_not_found(store: SqlStore) -> None:

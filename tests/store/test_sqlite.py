@@ -257,11 +257,16 @@ def test_what_waits_together_is_committed_together(tmp_path: Path, monkeypatch: 
         return connection
 
     waiting = CountingQueue(1 + 30)
-    monkeypatch.setattr("reprise.store.sqlite.connect", connect_traced)
-    monkeypatch.setattr("reprise.store.writer.queue.SimpleQueue", lambda: waiting)
-    store = open_store(tmp_path)
+
+    def wait(run_id: int) -> None:
+        waiting.is_full.wait(30)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("reprise.store.sqlite.connect", connect_traced)
+        patched.setattr("reprise.store.writer.queue.SimpleQueue", lambda: waiting)
+        store = open_store(tmp_path)
     # The thread that answers is kept until thirty wait behind the first.
-    remove = store.add_listener(lambda run_id: waiting.is_full.wait(30) and None)
+    remove = store.add_listener(wait)
     with ThreadPoolExecutor(31) as pool:
         calls = [pool.submit(store.create_run, new_run(f"run-{index}")) for index in range(31)]
         assert all(call.result()[1] for call in calls)

@@ -1,7 +1,8 @@
 """The files by which server, supervisor and later servers know of an attempt.
 
-Invariant: the link `process` is made once, in one step, by whoever comes first: the supervisor, naming itself,
-before it starts the task; or a server that gives the attempt up. `exit.json` is there whole or not at all.
+Invariant: the link `process` is made once, in one step, by whoever comes first: the supervisor, naming itself
+in it before it starts the task; or a server that gives the attempt up. `exit.json` is whole or not there at
+all.
 """
 
 from __future__ import annotations

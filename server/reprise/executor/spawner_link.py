@@ -124,10 +124,10 @@ class SpawnerLink:
         loop.add_reader(ours.fileno(), self._on_readable)
 
     def _command(self, descriptor: int) -> list[str]:
-        script = Path(__file__).with_name("spawner.py")
         arguments = [str(native.library_path()), str(descriptor)]
         if self._module is None:
-            return [self._python, "-I", "-S", str(script), *arguments]
+            return [self._python, "-I", "-S", str(Path(__file__).with_name("spawner.py")), *arguments]
+        script = Path(__file__).with_name("warm_spawner.py")
         # Not by its path, which would put a folder of ours where the task looks for its modules first.
         return [self._python, "-c", script.read_text(encoding="utf-8"), *arguments, self._module]
 

@@ -1,7 +1,8 @@
 """Warm interpreters: spawners that have imported KFP's executor, so that a component starts by a fork.
 
-Invariant: a task runs in a warm interpreter only if a new one would have started with the same program and the
-same environment but for its temporary folder. Interpreters that nobody has asked for in a while are let go.
+Invariant: a task runs in a warm interpreter only if a new one would have started with the same program and
+the same environment but for its temporary folder. Interpreters that nobody has asked for in a while are let
+go.
 """
 
 from __future__ import annotations

@@ -7,55 +7,20 @@ whatever the order in which their maps were written.
 from __future__ import annotations
 
 import hashlib
-
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
 
-from google.protobuf import json_format, struct_pb2
 from google.protobuf.message import Message
 
-from reprise.domain.commands import ArtifactRef, CreateRun, TaskConfig
+from reprise.domain.commands import CreateRun
 from reprise.domain.errors import FieldProblem, InvalidArgument
-from reprise.domain.names import BILLING_LABEL, Parent, RunName
-from reprise.domain.run import FailurePolicy
-from reprise.pb.v1 import pipeline_job_pb2, pipeline_service_pb2, pipeline_state_pb2, rerun_pb2, values_pb2
+from reprise.domain.names import Parent, RunName
+from reprise.pb.v1 import pipeline_job_pb2, pipeline_service_pb2, rerun_pb2
 from reprise.pb.wire.v1 import raw_pb2
 from reprise.rpc.requests import page_size
-from reprise.rpc.values import checked_struct, compact_json, json_text, number_json, struct_json
+from reprise.rpc.wanted_run import CompiledPipeline, WantedRun
 from reprise.rpc.wire import parse
-
-T = TypeVar("T")
-RuntimeConfig = pipeline_job_pb2.PipelineJob.RuntimeConfig
-
-_LONGEST_DISPLAY_NAME = 256
-_LONGEST_LABEL = 128
-_MOST_LABELS = 64
-# A stock client sends a config for every task; those of a large run would outweigh all else in a list.
-_LARGEST_SHOWN_CONFIGS_BYTES = 64 * 1024
-_WITHOUT_EFFECT = (
-    "service_account",
-    "network",
-    "reserved_ip_ranges",
-    "psc_interface_config",
-    "preflight_validations",
-)
-_SHOWN = (
-    *_WITHOUT_EFFECT,
-    "runtime_config",
-    "template_uri",
-    "template_metadata",
-    "schedule_name",
-    "platform_spec",
-)
-_URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s\x00]+")
-_SCHEMA_TITLE = re.compile(r"^title:\s*['\"]?([\w.]+)", re.MULTILINE)
-_POLICIES = {
-    pipeline_state_pb2.PIPELINE_FAILURE_POLICY_UNSPECIFIED: FailurePolicy.FAIL_SLOW,
-    pipeline_state_pb2.PIPELINE_FAILURE_POLICY_FAIL_SLOW: FailurePolicy.FAIL_SLOW,
-    pipeline_state_pb2.PIPELINE_FAILURE_POLICY_FAIL_FAST: FailurePolicy.FAIL_FAST,
-}
 
 
 def create_run(data: bytes, request_id: str) -> CreateRun:
@@ -68,7 +33,7 @@ def create_run(data: bytes, request_id: str) -> CreateRun:
     request = parse(pipeline_service_pb2.CreatePipelineJobRequest, raw.SerializeToString())
     job = parse(pipeline_job_pb2.PipelineJob, raw_job.SerializeToString(), "pipeline_job")
     parent = Parent.parse(request.parent)
-    wanted = _Wanted(job, _Spec.read(spec))
+    wanted = WantedRun(job, CompiledPipeline.read(spec))
     request_id = request.request_id or request_id
     request.request_id = ""
     return wanted.command(
@@ -76,7 +41,7 @@ def create_run(data: bytes, request_id: str) -> CreateRun:
         job_id=request.pipeline_job_id,
         etag=request.etag,
         request_id=request_id,
-        fingerprint=_fingerprint(request, job, wanted.spec.struct),
+        fingerprint=_fingerprint(request, job, wanted.pipeline.struct),
     )
 
 
@@ -100,7 +65,7 @@ def rerun(data: bytes, request_id: str) -> CreateRun:
         config.parameter_values[name].CopyFrom(value)
     for name, artifact in request.input_artifacts.items():
         config.input_artifacts[name].CopyFrom(artifact)
-    wanted = _Wanted(job, _Spec.read(spec), str(original))
+    wanted = WantedRun(job, CompiledPipeline.read(spec), str(original))
     request_id = request.request_id or request_id
     request.request_id = ""
     return wanted.command(
@@ -108,7 +73,7 @@ def rerun(data: bytes, request_id: str) -> CreateRun:
         job_id=request.pipeline_job_id,
         etag=request.etag,
         request_id=request_id,
-        fingerprint=_fingerprint(request, None, wanted.spec.struct),
+        fingerprint=_fingerprint(request, None, wanted.pipeline.struct),
     )
 
 
@@ -157,295 +122,6 @@ def plan_rerun(data: bytes) -> PlanQuery:
     raw.ClearField("rerun")
     request = parse(rerun_pb2.PlanRerunRequest, raw.SerializeToString())
     return PlanQuery(command, page_size(request.page_size, default=1000, most=10_000), request.page_token)
-
-
-@dataclass(frozen=True, slots=True)
-class _Spec:
-    """A compiled pipeline as it came, and the run-time configuration that stood in the same document."""
-
-    data: bytes
-    struct: struct_pb2.Struct
-    runtime: RuntimeConfig
-
-    @classmethod
-    def read(cls, data: bytes) -> _Spec:
-        field = "pipeline_job.pipeline_spec"
-        struct = checked_struct(data, field)
-        if "pipelineSpec" not in struct.fields or "root" in struct.fields:
-            return cls(data, struct, RuntimeConfig())
-        # A whole PipelineJob, as older compilers write it.
-        spec = struct.fields["pipelineSpec"].struct_value
-        runtime = RuntimeConfig()
-        if "runtimeConfig" in struct.fields:
-            try:
-                json_format.ParseDict(
-                    json_format.MessageToDict(struct.fields["runtimeConfig"]),
-                    runtime,
-                    ignore_unknown_fields=True,
-                )
-            except json_format.ParseError as error:
-                raise InvalidArgument(FieldProblem(f"{field}.runtimeConfig", str(error))) from None
-        return cls(spec.SerializeToString(deterministic=True), spec, runtime)
-
-    @property
-    def default_root(self) -> str:
-        if "defaultPipelineRoot" not in self.struct.fields:
-            return ""
-        return str(self.struct.fields["defaultPipelineRoot"].string_value)
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """One run that is asked for."""
-
-    job: pipeline_job_pb2.PipelineJob
-    spec: _Spec
-    original_name: str = ""
-
-    def command(
-        self, parent: Parent, job_id: str, etag: str, request_id: str, fingerprint: bytes
-    ) -> CreateRun:
-        job, problems = self.job, _Problems()
-        if job.encryption_spec.kms_key_name:
-            problems.add(
-                "pipeline_job.encryption_spec", "this server does not encrypt runs with a key of the caller's"
-            )
-        if job_id:
-            problems.check(RunName.make, parent, job_id, "pipeline_job_id")
-        if job.original_pipeline_job_id < 0:
-            problems.add(
-                "pipeline_job.original_pipeline_job_id", f"no run has the id {job.original_pipeline_job_id}"
-            )
-        if len(job.display_name) > _LONGEST_DISPLAY_NAME:
-            problems.add("pipeline_job.display_name", f"expected at most {_LONGEST_DISPLAY_NAME} characters")
-        if len(request_id) > _LONGEST_LABEL:
-            problems.add("request_id", f"expected at most {_LONGEST_LABEL} characters")
-        is_rerun = bool(job.original_pipeline_job_id or self.original_name)
-        if not self.spec.data and not is_rerun and job.template_uri:
-            problems.add(
-                "pipeline_job.template_uri",
-                "templates are not fetched; send the compiled pipeline itself in pipeline_spec",
-            )
-        config = self._runtime_config()
-        labels = _labels(job.labels, "pipeline_job.labels", problems)
-        parameters, are_legacy = self._parameters(config, problems)
-        output_directory = config.gcs_output_directory or ("" if is_rerun else self.spec.default_root)
-        _check_directory(output_directory, "pipeline_job.runtime_config.gcs_output_directory", problems)
-        if config.failure_policy not in _POLICIES:
-            problems.add(
-                "pipeline_job.runtime_config.failure_policy", f"there is no policy {config.failure_policy}"
-            )
-        input_artifacts = {}
-        for name, artifact in config.input_artifacts.items():
-            input_artifacts[name] = artifact.artifact_id
-            if not artifact.artifact_id:
-                problems.add(f"pipeline_job.runtime_config.input_artifacts[{name!r}]", "expected artifact_id")
-        configs = [
-            _task_config(config, f"pipeline_job.pipeline_task_rerun_configs[{index}]", problems)
-            for index, config in enumerate(job.pipeline_task_rerun_configs)
-        ]
-        platform_spec = b""
-        if job.HasField("platform_spec"):
-            problems.check(struct_json, job.platform_spec, "pipeline_job.platform_spec")
-            platform_spec = job.platform_spec.SerializeToString(deterministic=True)
-        problems.raise_if_any()
-        shown, warnings = self._shown(config)
-        return CreateRun(
-            parent=parent,
-            job_id=job_id,
-            display_name=job.display_name,
-            labels=labels,
-            spec=self.spec.data,
-            platform_spec=platform_spec,
-            parameters=parameters,
-            are_legacy_parameters=are_legacy,
-            input_artifacts=input_artifacts,
-            output_directory=output_directory,
-            failure_policy=_POLICIES[config.failure_policy],
-            preserved_wire=shown.SerializeToString(deterministic=True),
-            warnings=tuple(warnings),
-            template_uri=job.template_uri,
-            schedule_name=job.schedule_name,
-            original_id=job.original_pipeline_job_id,
-            original_name=self.original_name,
-            configs=tuple(configs),
-            etag=etag,
-            request_id=request_id,
-            fingerprint=fingerprint,
-        )
-
-    def _runtime_config(self) -> RuntimeConfig:
-        """What the document brought along, with what the request says laid over it."""
-        merged = RuntimeConfig()
-        merged.CopyFrom(self.spec.runtime)
-        merged.MergeFrom(self.job.runtime_config)
-        return merged
-
-    def _parameters(self, config: RuntimeConfig, problems: _Problems) -> tuple[dict[str, str], bool]:
-        if config.parameters and config.parameter_values:
-            problems.add(
-                "pipeline_job.runtime_config.parameters",
-                "expected either parameters or parameter_values, got both",
-            )
-        if config.parameters:
-            field = "pipeline_job.runtime_config.parameters"
-            return _typed_values(config.parameters, field, problems), True
-        field = "pipeline_job.runtime_config.parameter_values"
-        return _json_values(config.parameter_values, field, problems), False
-
-    def _shown(self, config: RuntimeConfig) -> tuple[pipeline_job_pb2.PipelineJob, list[str]]:
-        """What Get gives back of the request, and what the caller should know about it."""
-        job, shown, warnings = self.job, pipeline_job_pb2.PipelineJob(), []
-        for descriptor, value in job.ListFields():
-            if descriptor.name in _WITHOUT_EFFECT:
-                warnings.append(f"pipeline_job.{descriptor.name} is kept and shown, and does nothing here")
-            if descriptor.name not in _SHOWN:
-                continue
-            if descriptor.is_repeated:
-                getattr(shown, descriptor.name).MergeFrom(value)
-            elif descriptor.message_type is not None:
-                getattr(shown, descriptor.name).CopyFrom(value)
-            else:
-                setattr(shown, descriptor.name, value)
-        if config.ListFields():
-            shown.runtime_config.CopyFrom(config)
-        if config.HasField("default_runtime"):
-            warnings.append(
-                "pipeline_job.runtime_config.default_runtime is kept and shown, and does nothing here"
-            )
-        configs = pipeline_job_pb2.PipelineJob(pipeline_task_rerun_configs=job.pipeline_task_rerun_configs)
-        if configs.ByteSize() <= _LARGEST_SHOWN_CONFIGS_BYTES:
-            shown.MergeFrom(configs)
-        return shown, warnings
-
-
-class _Problems:
-    """Collects what is wrong, so that a caller hears of all of it at once."""
-
-    def __init__(self) -> None:
-        self._found: list[FieldProblem] = []
-
-    def add(self, field: str, message: str) -> None:
-        self._found.append(FieldProblem(field, message))
-
-    def check(self, read: Callable[..., T], *arguments: object) -> T | None:
-        """What `read` gives for `arguments`; None if it raises InvalidArgument, whose problems are kept."""
-        try:
-            return read(*arguments)
-        except InvalidArgument as error:
-            self._found += error.problems
-            return None
-
-    def raise_if_any(self) -> None:
-        if self._found:
-            raise InvalidArgument(self._found)
-
-
-def _labels(labels: Mapping[str, str], field: str, problems: _Problems) -> dict[str, str]:
-    kept = {key: value for key, value in labels.items() if key != BILLING_LABEL}
-    if len(kept) > _MOST_LABELS:
-        problems.add(field, f"expected at most {_MOST_LABELS} labels, got {len(kept)}")
-    for key, value in kept.items():
-        if not key or max(len(key), len(value)) > _LONGEST_LABEL:
-            problems.add(
-                f"{field}[{key[:_LONGEST_LABEL]!r}]",
-                f"expected a key and a value of at most {_LONGEST_LABEL} characters",
-            )
-    return kept
-
-
-def _check_directory(text: str, field: str, problems: _Problems) -> None:
-    if "\x00" in text:
-        problems.add(field, f"expected a folder or a URI, got {text[:200]!r}")
-
-
-def _json_values(values: Mapping[str, struct_pb2.Value], field: str, problems: _Problems) -> dict[str, str]:
-    found = {}
-    for name, value in values.items():
-        text = problems.check(json_text, value, f"{field}[{name!r}]")
-        if text is not None:
-            found[name] = text
-    return found
-
-
-def _typed_values(values: Mapping[str, values_pb2.Value], field: str, problems: _Problems) -> dict[str, str]:
-    found = {}
-    for name, value in values.items():
-        typed = problems.check(_typed, value, f"{field}[{name!r}]")
-        if typed is not None:
-            found[name] = compact_json(typed)
-    return found
-
-
-def _typed(value: values_pb2.Value, field: str) -> int | float | str:
-    match value.WhichOneof("value"):
-        case "int_value":
-            return value.int_value
-        case "double_value":
-            # Declared as a double by the caller: 1.0 stays 1.0, so that it is no integer further on.
-            number_json(value.double_value, field)
-            return value.double_value
-        case "string_value":
-            return value.string_value
-        case _:
-            raise InvalidArgument(FieldProblem(field, "expected a value, got an empty one"))
-
-
-def _task_config(
-    config: pipeline_job_pb2.PipelineTaskRerunConfig, field: str, problems: _Problems
-) -> TaskConfig:
-    if config.task_id < 0 or not (config.task_id or config.task_name):
-        problems.add(field, "expected a task_id from 1 on, a task_name, or both")
-    parameters: Mapping[str, str] = {}
-    artifacts: dict[str, Sequence[ArtifactRef]] = {}
-    if config.HasField("inputs"):
-        parameters = _json_values(
-            config.inputs.parameter_values, f"{field}.inputs.parameter_values", problems
-        )
-        for name, group in config.inputs.artifacts.items():
-            here = f"{field}.inputs.artifacts[{name!r}]"
-            references = [
-                problems.check(_artifact, artifact, f"{here}.artifacts[{index}]")
-                for index, artifact in enumerate(group.artifacts)
-            ]
-            artifacts[name] = [reference for reference in references if reference is not None]
-    return TaskConfig(
-        field=field,
-        task_id=config.task_id,
-        task_name=config.task_name,
-        skip_task=config.skip_task,
-        skip_downstream_tasks=config.skip_downstream_tasks,
-        has_inputs=config.HasField("inputs"),
-        input_parameters=parameters,
-        input_artifacts=artifacts,
-        drop_overrides=tuple(config.dropped_override_inputs),
-    )
-
-
-def _artifact(artifact: values_pb2.RuntimeArtifact, field: str) -> ArtifactRef:
-    if not artifact.uri and not artifact.name:
-        raise InvalidArgument(FieldProblem(field, "expected the uri or the name of an artifact"))
-    metadata = struct_pb2.Struct()
-    for outdated in (artifact.properties, artifact.custom_properties):
-        for key, value in outdated.items():
-            typed = _typed(value, f"{field}.properties[{key!r}]")
-            if isinstance(typed, str):
-                metadata.fields[key].string_value = typed
-            else:
-                metadata.fields[key].number_value = typed
-    for key, item in artifact.metadata.fields.items():
-        metadata.fields[key].CopyFrom(item)
-    title = artifact.type.schema_title
-    if not title and (found := _SCHEMA_TITLE.search(artifact.type.instance_schema)):
-        title = found[1]
-    return ArtifactRef(
-        field=field,
-        name=artifact.name,
-        uri=artifact.uri,
-        schema_title=title,
-        schema_version=artifact.type.schema_version,
-        metadata_json=struct_json(metadata, f"{field}.metadata"),
-    )
 
 
 def _fingerprint(request: Message, job: Message | None, spec: Message) -> bytes:

@@ -15,6 +15,7 @@ from reprise.rpc.masks import ReadMask
 from reprise.rpc.wire import parse
 
 MOST_NAMES = 1000
+_MOST_WITH_INSIDES = 20
 _LONGEST_WAIT_S = 3600.0
 
 
@@ -32,14 +33,17 @@ def get_run(data: bytes) -> tuple[RunName, ReadMask]:
 
 def list_runs(data: bytes) -> tuple[ListQuery, ReadMask]:
     request = parse(pipeline_service_pb2.ListPipelineJobsRequest, data)
+    mask = ReadMask.read(request.read_mask, "read_mask", default=ReadMask.without_insides())
+    # A run's inside can be megabytes; fewer than asked for is what AIP-158 allows.
+    most = _MOST_WITH_INSIDES if mask.wants_spec or mask.wants_tasks else 1000
     query = ListQuery(
         parent=Parent.parse(request.parent),
         filter=request.filter,
         order_by=request.order_by,
-        page_size=page_size(request.page_size, default=100, most=1000),
+        page_size=page_size(request.page_size, default=min(100, most), most=most),
         page_token=request.page_token,
     )
-    return query, ReadMask.read(request.read_mask, "read_mask", default=ReadMask.without_insides())
+    return query, mask
 
 
 def delete_run(data: bytes) -> RunName:
