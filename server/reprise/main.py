@@ -26,6 +26,7 @@ from reprise.executor.environment import HostEnvironment, ManagedEnvironments
 from reprise.executor.launch import AttemptMaker
 from reprise.executor.launch import Limits as AttemptLimits
 from reprise.executor.subprocess import SubprocessExecutor
+from reprise.rpc.encode import effective_header
 from reprise.rpc.http import HttpServer
 from reprise.rpc.server import GrpcServer, Limits
 from reprise.rpc.task_details import task_details
@@ -134,6 +135,7 @@ class Server:
             unique=self._unique,
             wake=scheduler.wake,
             is_environment_vouched=is_host,
+            effective_header=effective_header,
         )
         # Closed in the opposite order: first the calls, then the scheduler, then the store.
         opened.callback(scheduler.stop)

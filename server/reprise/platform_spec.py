@@ -6,7 +6,7 @@ what only says how a cluster places, pulls or times a pod is accepted, and so is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,18 +39,23 @@ def check_platform_spec(platform_spec: bytes, place: str, is_environment_vouched
     if not platform_spec:
         return check
     document = json_format.MessageToDict(struct_pb2.Struct.FromString(platform_spec))
-    for platform, content in _mapping(document.get("platforms")).items():
+    for platform, held in _mapping(document.get("platforms")).items():
         at = f"{place}.platforms[{platform!r}]"
         if platform != "kubernetes":
             check.problems.append(FieldProblem(at, "expected 'kubernetes': no other platform is known"))
             continue
-        content = _mapping(content)
+        content = _mapping(held)
         check.needs_workspace |= "workspace" in _mapping(content.get("pipelineConfig"))
         executors = _mapping(_mapping(content.get("deploymentSpec")).get("executors"))
         for label, config in executors.items():
             for feature, value in _mapping(config).items():
-                _check_feature(check, f"{at}.deploymentSpec.executors[{label!r}].{feature}", feature, value,
-                               is_environment_vouched)
+                _check_feature(
+                    check,
+                    f"{at}.deploymentSpec.executors[{label!r}].{feature}",
+                    feature,
+                    value,
+                    is_environment_vouched,
+                )
     return check
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from reprise import plan as planner
 from reprise.artifact.contract import ABSENT, ArtifactPlace, Known, Presence
@@ -35,6 +36,7 @@ from reprise.platform_spec import check_platform_spec
 from reprise.store.contract import Store
 
 _NOT_IN_AN_ID = re.compile(r"[^-0-9a-z]+")
+EffectiveHeader = Callable[[bytes, Mapping[str, str], str], bytes]
 _LONGEST_WAIT_S = 3600.0
 
 
@@ -75,10 +77,12 @@ class PipelineService:
         unique: Callable[[], str],
         wake: Callable[[], None] = lambda: None,
         is_environment_vouched: bool = False,
+        effective_header: EffectiveHeader = lambda preserved, _parameters, _directory: preserved,
     ) -> None:
         """`unique` gives short lower-case strings for ids; `wake` hints to the scheduler that there is work.
 
-        `is_environment_vouched`: see `check_platform_spec`.
+        `is_environment_vouched`: see `check_platform_spec`. `effective_header` gives the header of a rerun, whose
+        parameters and output directory come partly from its original.
         """
         self._store = store
         self._artifacts = artifacts
@@ -87,6 +91,7 @@ class PipelineService:
         self._unique = unique
         self._wake = wake
         self._is_environment_vouched = is_environment_vouched
+        self._effective_header = effective_header
 
     def create(self, command: CreateRun) -> Run:
         """Store a run, durable and PENDING. Repeatable with the same request id.
@@ -107,7 +112,7 @@ class PipelineService:
                 display_name=command.display_name or prepared.result.pipeline_name,
                 pipeline_name=prepared.result.pipeline_name,
                 labels=command.labels,
-                header_wire=command.preserved_wire,
+                header_wire=self._header(command, prepared),
                 spec=prepared.request.spec,
                 request=_slim(prepared.request),
                 created_ns=self._now_ns(),
@@ -200,6 +205,16 @@ class PipelineService:
         stem = _NOT_IN_AN_ID.sub("-", pipeline_name.lower()).strip("-")[:100] or "run"
         return f"{stem}-{self._unique()}"
 
+    def _header(self, command: CreateRun, prepared: _Prepared) -> bytes:
+        if prepared.original is None:
+            return command.preserved_wire
+        settings = prepared.request.settings
+        return self._effective_header(
+            command.preserved_wire,
+            {parameter.name: parameter.json for parameter in settings.parameters},
+            settings.pipeline_root,
+        )
+
     def _prepare(self, command: CreateRun) -> _Prepared:
         original = self._original(command)
         platform = check_platform_spec(
@@ -255,7 +270,7 @@ class PipelineService:
         settings.resource_name = f"{command.parent}/pipelineJobs/{command.job_id}"
         settings.job_id = command.job_id
         settings.pipeline_root = command.output_directory.rstrip("/")
-        settings.failure_policy = engine.FailurePolicy.ValueType(int(command.failure_policy))
+        settings.failure_policy = cast("engine.FailurePolicy", int(command.failure_policy))
         settings.are_legacy_parameters = command.are_legacy_parameters
         settings.parameters.extend(_parameters(command.parameters.items()))
         for name, artifact_id in sorted(command.input_artifacts.items()):
@@ -338,7 +353,7 @@ class PipelineService:
         if all(presence is Presence.PRESENT for presence in presences):
             return records
         for artifact, presence in zip(artifacts, presences, strict=True):
-            artifact.presence = engine.Presence.ValueType(int(presence))
+            artifact.presence = cast("engine.Presence", int(presence))
         return parsed.SerializeToString()
 
 

@@ -1,4 +1,6 @@
-"""Runs compiled pipelines that nobody here wrote and compares each with its manifest: python tests/conformance/corpus.py
+"""Runs compiled pipelines that nobody here wrote and compares each with its manifest.
+
+    python tests/conformance/corpus.py --task-python PATH
 
 The corpus is a folder with `visible/manifest.json`, the pipelines beside it, `data/` and `tools/` (its README says
 what they are). The tasks' interpreter is given by --task-python and must import kfp and what the manifests list.
@@ -109,7 +111,9 @@ def actual_of(job: jobs.PipelineJob, client: Client) -> dict[str, Any]:
         tasks[task.task_unique_name.replace(".", "/")] = {
             "state": jobs.PipelineTaskDetail.State.Name(task.state),
             "outputs": {
-                name.removeprefix("output:"): value for name, value in values.items() if name.startswith("output:")
+                name.removeprefix("output:"): value
+                for name, value in values.items()
+                if name.startswith("output:")
             },
             "artifacts": {
                 name: [_artifact(artifact) for artifact in group.artifacts]
@@ -150,7 +154,9 @@ def rejected(client: Client, corpus: Corpus) -> Iterator[tuple[str, bool, str]]:
                 pipeline = parse_pipeline(corpus.load("reject", entry["file"], Path(scratch)))
                 job = client.create(create_request(pipeline, {}, is_cached=None))
                 job = client.wait(job.name, timeout_s=180)
-                yield entry["id"], jobs_state(job) == "FAILED" and bool(job.error.message), f"ran: {jobs_state(job)}: {job.error.message}"
+                state = jobs_state(job)
+                is_expected = state == "FAILED" and bool(job.error.message)
+                yield entry["id"], is_expected, f"ran: {state}: {job.error.message}"
             except CallError as error:
                 yield entry["id"], error.code == "INVALID_ARGUMENT", f"refused: {error}"
             except (ValueError, TimeoutError) as error:
@@ -184,7 +190,9 @@ def main() -> int:
     parser.add_argument("--corpus", type=Path, default=DEFAULT_CORPUS)
     parser.add_argument("--task-python", default=sys.executable)
     parser.add_argument("--plain", action="store_true", help="only what needs no package but kfp")
-    parser.add_argument("--reject", action="store_true", help="the pipelines that must be refused or fail, too")
+    parser.add_argument(
+        "--reject", action="store_true", help="the pipelines that must be refused or fail, too"
+    )
     options = parser.parse_args()
     corpus = Corpus(options.corpus)
     diff = corpus.compare()
@@ -197,7 +205,12 @@ def main() -> int:
         results = []
         for result in pool.map(lambda entry: run_one(client.server, corpus, entry, diff), entries):
             results.append(result)
-            print("pass" if not result.differences else "FAIL", result.entry["id"], f"{result.seconds:.1f} s", flush=True)
+            print(
+                "pass" if not result.differences else "FAIL",
+                result.entry["id"],
+                f"{result.seconds:.1f} s",
+                flush=True,
+            )
             for difference in result.differences:
                 print("     ", difference[:600])
         refused_as_expected = True

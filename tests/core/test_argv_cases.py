@@ -21,7 +21,11 @@ CASES = CORPUS / "argv_cases.json"
 
 def _cases() -> list[Any]:
     if not os.environ.get("REPRISE_CORPUS") or not CASES.is_file():
-        return [pytest.param(None, marks=pytest.mark.skip(reason="REPRISE_CORPUS does not name the corpus folder"))]
+        return [
+            pytest.param(
+                None, marks=pytest.mark.skip(reason="REPRISE_CORPUS does not name the corpus folder")
+            )
+        ]
     cases: list[dict[str, Any]] = json.loads(CASES.read_text())
     return [pytest.param(case, id=f"{case['id']}-{index}") for index, case in enumerate(cases)]
 
@@ -46,10 +50,11 @@ def _launch(spec: dict[str, Any], task_name: str, args: dict[str, Any]) -> engin
         inputs[name] = _value(binding, spec["root"], args)
     # Constants hold other inputs of their task; here as the machine resolves them before it launches.
     for name, value in inputs.items():
+        resolved = value
         for other, text in inputs.items():
-            if isinstance(value, str) and isinstance(text, str):
-                value = value.replace("{{$.inputs.parameters['" + other + "']}}", text)
-        inputs[name] = value
+            if isinstance(resolved, str) and isinstance(text, str):
+                resolved = resolved.replace("{{$.inputs.parameters['" + other + "']}}", text)
+        inputs[name] = resolved
     outputs = component.get("outputDefinitions", {})
     return engine.Launch(
         name=task_name,
@@ -87,6 +92,8 @@ def test_a_command_line_is_what_other_interpreters_make_of_it(case: dict[str, An
     )
     for task_name, argv in case["argv"].items():
         launch = _launch(spec, task_name, case["args"])
-        rendered = engine.Rendered.FromString(core.render(launch.SerializeToString(), context.SerializeToString()))
+        rendered = engine.Rendered.FromString(
+            core.render(launch.SerializeToString(), context.SerializeToString())
+        )
         assert not rendered.problems
         assert [*rendered.argv_command, *rendered.argv_args] == argv

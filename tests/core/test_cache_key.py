@@ -46,7 +46,10 @@ CASES: list[dict[str, Any]] = [
             "by digest": [False, [["system.Model", "sha256:aa", "/a", False, None]]],
             "by uri": [False, [["system.Model", "", "/a", False, None]]],
             "by both": [False, [["system.Model", "sha256:aa", "/a", True, {"k": 1, "a": "b"}]]],
-            "list": [True, [["system.Dataset", "sha256:1", "/1", False, None], ["system.Dataset", "", "/2", True, {}]]],
+            "list": [
+                True,
+                [["system.Dataset", "sha256:1", "/1", False, None], ["system.Dataset", "", "/2", True, {}]],
+            ],
             "empty": [True, []],
         },
         "output_artifacts": {"model": [False, "system.Model"], "models": [True, "system.Model"]},
@@ -64,7 +67,13 @@ CASES: list[dict[str, Any]] = [
         "salt": "s",
     },
     {"name": "an importer", "uri": "gs://b/o", "metadata": {"b": 1, "a": "x"}, "content": "generation:5"},
-    {"name": "partial", "image": "i", "command": ["c"], "args": [], "parameters": {"x": None, "y": ["STRING", "1"]}},
+    {
+        "name": "partial",
+        "image": "i",
+        "command": ["c"],
+        "args": [],
+        "parameters": {"x": None, "y": ["STRING", "1"]},
+    },
 ]
 
 
@@ -78,7 +87,9 @@ def canonical(value: Any) -> str:
             return {key: number(item) for key, item in node.items()}
         return node
 
-    return json.dumps(number(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return json.dumps(
+        number(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+    )
 
 
 def u32(number: int) -> bytes:

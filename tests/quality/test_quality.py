@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
@@ -43,6 +44,19 @@ def test_mypy_strict_finds_nothing() -> None:
 def test_imports_go_one_way() -> None:
     lint = Path(sys.executable).with_name("lint-imports")
     _passes([str(lint)], PYTHONPATH=str(ROOT / "server"))
+
+
+def test_only_the_two_faces_of_the_core_import_it() -> None:
+    importers = set()
+    for path in (ROOT / "server" / "reprise").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = (
+                [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+            )
+            module = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            if any(f"{module}{name}".startswith("reprise._core") for name in names):
+                importers.add(path.relative_to(ROOT / "server" / "reprise").as_posix())
+    assert importers == {"plan.py", "artifact/digest.py"}
 
 
 @pytest.mark.slow

@@ -6,6 +6,8 @@ import base64
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +15,12 @@ from reprise.domain.errors import InvalidArgument
 from reprise.domain.names import Parent
 from reprise.domain.run import ListQuery, OperationKind, Party, Run
 from reprise.domain.states import RunState
+from reprise.store.listing import KEPT, KEPT_NS
+from reprise.store.open import open_store
 from reprise.store.sql import SqlStore
 
 from .building import PARENT, SECOND, T0, claim, ended_run, job_ids, name_of, new_run
+from .looking import Look
 
 ORDERS = [
     "",
@@ -119,6 +124,36 @@ def test_a_token_survives_a_restart(reopen: Callable[[], SqlStore]) -> None:
             ListQuery(PARENT, order_by=order_by, page_size=2, page_token=first.next_token)
         )
         assert len({*job_ids(first.runs), *job_ids(second.runs)}) == 3
+
+
+def test_orders_are_kept_for_later_pages_but_not_without_end(store: SqlStore, look: Look) -> None:
+    for index in range(3):
+        store.create_run(new_run(f"run-{index}"))
+    query = ListQuery(PARENT, order_by="update_time", page_size=1)
+    first = store.list_runs(query).next_token
+    for _ in range(KEPT + 1):
+        last = store.list_runs(query).next_token
+    assert look.rows("SELECT count(*) FROM listings") == [(KEPT + 1,)]
+    assert store.list_runs(replace(query, page_token=last)).runs
+    with pytest.raises(InvalidArgument):
+        store.list_runs(replace(query, page_token=first))
+
+
+def test_an_order_is_kept_for_a_day(tmp_path: Path) -> None:
+    now_ns = [T0]
+    store = open_store(tmp_path / "clock", now_ns=lambda: now_ns[0])
+    for index in range(3):
+        store.create_run(new_run(f"run-{index}"))
+    query = ListQuery(PARENT, order_by="update_time", page_size=1)
+    token = store.list_runs(query).next_token
+    now_ns[0] += KEPT_NS
+    store.list_runs(query)
+    assert store.list_runs(replace(query, page_token=token)).runs
+    now_ns[0] += 1
+    store.list_runs(query)
+    with pytest.raises(InvalidArgument):
+        store.list_runs(replace(query, page_token=token))
+    store.close()
 
 
 @pytest.mark.parametrize("order_by", ["", "update_time"])

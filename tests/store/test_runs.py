@@ -357,9 +357,16 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
-@given(texts, texts, st.dictionaries(texts, texts, max_size=3), st.lists(texts, max_size=3), st.binary())
+@given(
+    display_name=texts,
+    template_uri=texts,
+    labels=st.dictionaries(texts, texts, max_size=3),
+    warnings=st.lists(texts, max_size=3),
+    content=st.binary(),
+)
 def test_whatever_is_stored_is_read_back(
     store: SqlStore,
+    *,
     display_name: str,
     template_uri: str,
     labels: dict[str, str],

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import reprise.store
 from reprise.domain.errors import FailedPrecondition
+from reprise.store.connection import DIALECT
 from reprise.store.open import open_store
 from reprise.store.schema import bring_up_to_date, migrate, stored_version
+from reprise.store.statement import Statement
 from reprise.store.tables import SCHEMA_VERSION
 from sqlalchemy import Engine, create_engine, text
 
 from .building import name_of, new_run
+
+STORE_MODULES = [f"reprise.store.{info.name}" for info in pkgutil.iter_modules(reprise.store.__path__)]
 
 
 def tables(engine: Engine) -> dict[str, str]:
@@ -50,6 +58,28 @@ def test_a_schema_from_the_future_is_refused() -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '0999'"))
         with pytest.raises(FailedPrecondition):
             bring_up_to_date(connection)
+
+
+def test_no_statement_reads_a_table_from_end_to_end(tmp_path: Path) -> None:
+    """But for the runs that have not ended, by their own index, and two tables that are kept short."""
+    open_store(tmp_path).close()
+    connection = sqlite3.connect(tmp_path / "reprise.db")
+    statements = [
+        (f"{module.__name__}.{name}", value)
+        for module in map(importlib.import_module, STORE_MODULES)
+        for name, value in vars(module).items()
+        if isinstance(value, Statement)
+    ]
+    assert len(statements) > 50
+    scans: dict[str, list[str]] = {}
+    for name, statement in statements:
+        sql = statement.form(DIALECT).sql_for([1, 2])
+        steps = connection.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?")).fetchall()
+        bad = [step[3] for step in steps if step[3].startswith("SCAN") and "CONSTANT" not in step[3]]
+        if bad and bad != ["SCAN runs USING INDEX ix_runs_active"]:
+            scans[name.removeprefix("reprise.store.")] = bad
+    connection.close()
+    assert set(scans) == {"references._GET_GARBAGE", "listing._DROP_OLD"}
 
 
 def test_alembic_is_not_loaded_for_a_schema_that_is_current(tmp_path: Path) -> None:

@@ -265,6 +265,7 @@ def test_what_waits_together_is_committed_together(tmp_path: Path, monkeypatch: 
         patched.setattr("reprise.store.sqlite.connect", connect_traced)
         patched.setattr("reprise.store.writer.queue.SimpleQueue", lambda: waiting)
         store = open_store(tmp_path)
+    statements.clear()
     # The thread that answers is kept until thirty wait behind the first.
     remove = store.add_listener(wait)
     with ThreadPoolExecutor(31) as pool:

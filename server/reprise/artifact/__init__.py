@@ -1,1 +1,1 @@
-"""Where artifacts lie: local views, content digests, presence. One contract; local files and object stores behind it."""
+"""Where artifacts lie: local views, content digests, presence. One contract, with the places behind it."""

@@ -12,7 +12,6 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Protocol
 
-
 # The digest of an artifact that was declared and never written: nothing is there, and that is known.
 ABSENT = "absent"
 

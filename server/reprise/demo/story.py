@@ -32,7 +32,7 @@ _INDENT = "    "
 _KEPT = {"generate-data", "split-data", "for-loop-1[0].train", "for-loop-1[1].train", "for-loop-1[2].train"}
 
 
-class DemoFailed(Exception):  # noqa: N818 (it is the demonstration that failed)
+class DemoFailed(Exception):
     """Something was not as the demonstration says."""
 
 

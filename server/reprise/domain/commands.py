@@ -5,8 +5,9 @@ Invariant: parameter values are JSON text (integers exact); `field` names the pl
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from reprise.domain.names import Parent
 from reprise.domain.run import FailurePolicy
@@ -34,8 +35,8 @@ class TaskConfig:
     skip_task: bool
     skip_downstream_tasks: bool
     has_inputs: bool
-    input_parameters: Mapping[str, str] = field(default_factory=dict)
-    input_artifacts: Mapping[str, Sequence[ArtifactRef]] = field(default_factory=dict)
+    input_parameters: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    input_artifacts: Mapping[str, Sequence[ArtifactRef]] = dataclasses.field(default_factory=dict)
     drop_overrides: Sequence[str] = ()
 
 

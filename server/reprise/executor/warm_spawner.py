@@ -7,11 +7,13 @@ interpreter started with `-m`: arguments, variables, folder, signals, module sea
 
 from __future__ import annotations
 
+import argparse
 import atexit
 import ctypes
 import gc
 import importlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -28,6 +30,7 @@ def main() -> None:
     module = importlib.import_module(sys.argv[3])
     if len(list(Path("/proc/self/task").iterdir())) != 1:
         sys.exit("this interpreter has threads and cannot be forked")
+    _fill_caches()
     gc.collect()
     gc.freeze()
     outcome = library.reprise_spawner(int(sys.argv[2]))
@@ -42,6 +45,16 @@ def main() -> None:
     finally:
         # Without taking the interpreter down piece by piece, which costs more than many a task.
         os._exit(code)
+
+
+def _fill_caches() -> None:
+    """Let the libraries that every task uses do once what they do at their first use."""
+    importlib.import_module("locale")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--x", type=str, help="x")
+    parser.parse_known_args(["--x", "1", "--y"])
+    logging.Formatter("%(asctime)s %(levelname)s %(message)s").format(logging.makeLogRecord({}))
+    json.loads(json.dumps({"x": [1, 2.5, None]}, indent=4))
 
 
 def _run_task(module: Any, launch_path: Path) -> int:

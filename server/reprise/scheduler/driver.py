@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from reprise.domain.names import RunName
@@ -29,7 +29,7 @@ from reprise.scheduler.leaf import Leaf, LeafHost, LeafOutcome
 from reprise.scheduler.records import RunRecords
 
 EncodeDetails = Callable[[Run, Sequence[engine.TaskRecord], engine.Values], bytes]
-Write = Callable[[Progress], "asyncio.Future[ProgressResult]"]
+Write = Callable[[Progress], Awaitable[ProgressResult]]
 
 
 @dataclass(slots=True)
@@ -95,7 +95,7 @@ class RunDriver:
     async def drive(self) -> None:
         """Go on with the run until it has ended. Errors: FenceLost; whatever else is a fault of this server."""
         try:
-            decisions = self._replay()
+            decisions: engine.Decisions | None = self._replay()
             while True:
                 if decisions is not None and decisions.HasField("run_ended"):
                     await self._finish(decisions.run_ended)

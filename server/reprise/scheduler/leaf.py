@@ -136,7 +136,11 @@ class Leaf:
         if record.HasField("source"):
             event.source.CopyFrom(record.source)
         else:
-            event.source.run_id, event.source.task_id, event.source.path = row.run_id, row.task_id, record.path
+            event.source.run_id, event.source.task_id, event.source.path = (
+                row.run_id,
+                row.task_id,
+                record.path,
+            )
         return LeafOutcome(event)
 
     async def _import(self) -> LeafOutcome:
@@ -358,7 +362,7 @@ class AttemptPlace:
         )
 
 
-def _ended(launch: engine.Launch, state: engine.State.ValueType, code: int, message: str) -> engine.LeafEnded:
+def _ended(launch: engine.Launch, state: engine.State, code: int, message: str) -> engine.LeafEnded:
     return engine.LeafEnded(
         task_id=launch.task_id, state=state, error=engine.Failure(code=code, message=message)
     )

@@ -6,6 +6,7 @@ Invariant: a record changes only along the moves of `domain.states`; what has ch
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 from reprise.domain.run import AttemptRow, TaskRow
 from reprise.domain.states import TaskState, move_task
@@ -144,7 +145,7 @@ class RunRecords:
         return rows
 
     def _move(self, record: engine.TaskRecord, target: TaskState, now_ns: int) -> None:
-        record.state = engine.State.ValueType(int(move_task(TaskState(record.state), target)))
+        record.state = cast("engine.State", int(move_task(TaskState(record.state), target)))
         self._touch(record, now_ns)
 
     def _touch(self, record: engine.TaskRecord, now_ns: int) -> None:

@@ -161,9 +161,7 @@ class Scheduler:
         settings = self._settings
         self._renew_at_ns = now_ns + int(settings.lease_s / 3 * 1e9)
         before = set(self._drivers)
-        held = dict(
-            await self._in_thread(self._store.renew_leases, settings.owner, now_ns, settings.lease_s)
-        )
+        held = dict(await self._in_thread(self._store.renew_leases, settings.owner, now_ns, settings.lease_s))
         for run_id in before & set(self._drivers):
             if run_id not in held:
                 # It may just have ended; then its own driver is about to say so.
@@ -243,9 +241,7 @@ class Scheduler:
         )
 
     async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await asyncio.get_running_loop().run_in_executor(
-            self._writers, lambda: call(*args, **kwargs)
-        )
+        return await asyncio.get_running_loop().run_in_executor(self._writers, lambda: call(*args, **kwargs))
 
 
 def _rfc3339(at_ns: int) -> str:

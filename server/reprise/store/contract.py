@@ -70,24 +70,28 @@ class Store(Protocol):
         ...
 
     def request_cancel(self, name: RunName, now_ns: int) -> Run:
-        """CANCELLING, or CANCELLED where nothing had started; a run that has ended is left as it is. Errors: NotFound."""
+        """CANCELLING, or CANCELLED where nothing had started; a run that has ended stays as it is. Errors: NotFound."""
         ...
 
-    def begin_batch_cancel(self, parent: Parent, names: Sequence[RunName], party: Party, now_ns: int) -> Operation:
+    def begin_batch_cancel(
+        self, parent: Parent, names: Sequence[RunName], party: Party, now_ns: int
+    ) -> Operation:
         """All names go to CANCELLING (or CANCELLED) or none does. Errors: NotFound naming each missing run."""
         ...
 
     def delete_runs(
         self, parent: Parent, names: Sequence[RunName], kind: OperationKind, party: Party, now_ns: int
     ) -> Operation:
-        """All or none. The operation is done. Errors: NotFound; FailedPrecondition naming the runs that have not ended."""
+        """All or none; the operation is done. Errors: NotFound; FailedPrecondition naming the runs that still go on."""
         ...
 
     def get_operation(self, name: OperationName) -> Operation:
         """Errors: NotFound."""
         ...
 
-    def list_operations(self, parent: Parent, page_size: int, page_token: str) -> tuple[Sequence[Operation], str]: ...
+    def list_operations(
+        self, parent: Parent, page_size: int, page_token: str
+    ) -> tuple[Sequence[Operation], str]: ...
 
     def delete_operation(self, name: OperationName) -> None:
         """Forget an operation; what it does goes on. Errors: NotFound."""
@@ -96,7 +100,7 @@ class Store(Protocol):
     # The scheduler's part.
 
     def claim_runs(self, owner: str, limit: int, now_ns: int, lease_s: float) -> Sequence[ClaimedRun]:
-        """Take up to `limit` runs that have not ended and that nobody holds a live lease of; raises each one's fence."""
+        """Take up to `limit` runs that have not ended and of which nobody holds a lease; raises each one's fence."""
         ...
 
     def renew_leases(self, owner: str, now_ns: int, lease_s: float) -> Sequence[tuple[int, RunState]]:
@@ -111,7 +115,9 @@ class Store(Protocol):
         """Errors: FenceLost."""
         ...
 
-    def look_up_cache(self, project: str, pipeline_name: str, key: bytes, not_run_id: int) -> CacheRow | None: ...
+    def look_up_cache(
+        self, project: str, pipeline_name: str, key: bytes, not_run_id: int
+    ) -> CacheRow | None: ...
 
     def take_garbage(self, limit: int) -> Sequence[tuple[int, str]]:
         """Folders that no run refers to any more, to be removed by the caller: (id, path below the data dir)."""

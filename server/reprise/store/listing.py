@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
-from sqlalchemy import Column, Select, and_, bindparam, delete, insert, select, tuple_
+from sqlalchemy import Column, Select, and_, bindparam, delete, insert, or_, select, tuple_
 
 from reprise.domain.errors import FieldProblem, InvalidArgument
 from reprise.domain.run import ListQuery, Run, RunPage
@@ -30,7 +30,9 @@ from reprise.store.statement import Row, Statement, ids, param
 from reprise.store.tables import listings, runs
 
 LARGEST_PAGE = 1000
+# Orders of first pages that are kept for the later ones: for a day, and not more than this many.
 KEPT_NS = 24 * 3600 * 1_000_000_000
+KEPT = 200
 
 _ORDERS: dict[str, Column[Any]] = {
     "create_time": runs.c.created_ns,
@@ -42,7 +44,17 @@ _PARENT = ("project", "location")
 _CONSTANT = ("create_time", "display_name")
 
 _INSERT_LISTING = Statement(insert(listings))
-_DROP_OLD = Statement(delete(listings).where(listings.c.created_ns < param("before_ns")), "before_ns")
+_newest = listings.alias()
+_DROP_OLD = Statement(
+    delete(listings).where(
+        or_(
+            listings.c.created_ns < param("before_ns"),
+            listings.c.id
+            <= select(_newest.c.id).order_by(_newest.c.id.desc()).limit(1).offset(KEPT).scalar_subquery(),
+        )
+    ),
+    "before_ns",
+)
 _GET_LISTING = Statement(
     select(listings.c.arguments, listings.c.run_ids).where(listings.c.id == param("listing_id")), "listing_id"
 )

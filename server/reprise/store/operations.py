@@ -10,7 +10,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 
-from sqlalchemy import delete, exists, insert, literal, select, update
+from sqlalchemy import delete, exists, insert, literal, select, text, update
 
 from reprise.domain.errors import FieldProblem, InvalidArgument, NotFound
 from reprise.domain.names import OperationName, Parent
@@ -21,7 +21,7 @@ from reprise.store.database import Transaction
 from reprise.store.rows import freeze_run, thaw_run, to_failure
 from reprise.store.runs import GET_RUN_BY_ID
 from reprise.store.statement import Row, Statement, param
-from reprise.store.tables import operation_targets, operations
+from reprise.store.tables import IS_PENDING, operation_targets, operations
 
 PENDING = "pending"
 CANCELLED = "cancelled"
@@ -82,7 +82,7 @@ _INSERT_TARGET = Statement(insert(operation_targets))
 _DELETE = Statement(delete(operations).where(*_BY_NAME), *_NAME)
 _WAITING_FOR = Statement(
     select(operation_targets.c.operation_id)
-    .where(operation_targets.c.run_id == param("run_id"), operation_targets.c.outcome == literal(PENDING))
+    .where(operation_targets.c.run_id == param("run_id"), text(IS_PENDING))
     .distinct()
     .order_by(operation_targets.c.operation_id),
     "run_id",
@@ -93,7 +93,7 @@ _END_TARGET = Statement(
     .where(
         operation_targets.c.operation_id == param("operation_id"),
         operation_targets.c.run_id == param("run_id"),
-        operation_targets.c.outcome == literal(PENDING),
+        text(IS_PENDING),
     ),
     "outcome",
     "state",
@@ -105,7 +105,7 @@ _HAS_PENDING = Statement(
     select(literal(1)).where(
         exists().where(
             operation_targets.c.operation_id == param("operation_id"),
-            operation_targets.c.outcome == literal(PENDING),
+            text(IS_PENDING),
         )
     ),
     "operation_id",

@@ -78,6 +78,9 @@ def _partial_index(name: str, *columns: str, where: str, unique: bool = False) -
 IS_ACTIVE = "state IN (1, 2, 3, 6)"
 """A run that has not ended: QUEUED, PENDING, RUNNING, CANCELLING."""
 
+# Written out wherever it is asked for: a condition with a value still to be given does not use the index.
+IS_PENDING = "outcome = 'pending'"
+
 runs = Table(
     "runs",
     metadata,
@@ -216,7 +219,7 @@ operation_targets = Table(
     Column("state", BigInteger, nullable=True),
     _bytes("snapshot", nullable=True),  # the run as the operation answers with it
     ForeignKeyConstraint(["operation_id"], ["operations.id"], ondelete="CASCADE"),
-    _partial_index("ix_operation_targets_pending", "run_id", where="outcome = 'pending'"),
+    _partial_index("ix_operation_targets_pending", "run_id", where=IS_PENDING),
 )
 
 request_ids = Table(

@@ -1,0 +1,691 @@
+"""A plain, slow planner: the decision tables of the guide, one after the other, over dictionaries.
+
+Invariant: it never calls the code under test. Keys are compared as structures, never as digests, and what an original
+left behind is read from its specification and its task records alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from values import ABSENT, UNKNOWN, ArtifactValue, as_text, same
+
+REUSE, RE_EVALUATE, EXECUTE, SKIP, NOT_TRIGGERED, DROPPED = (
+    "REUSE",
+    "RE_EVALUATE",
+    "EXECUTE",
+    "SKIP",
+    "NOT_TRIGGERED",
+    "DROPPED",
+)
+
+# How surely the children of a DAG will come to be decided, from best to worst.
+OPEN, UNCERTAIN, CONDITION_UNKNOWN, CLOSED = range(4)
+
+Slot = tuple[str, str]
+"""An input or output: ("parameters" or "artifacts", name)."""
+
+
+@dataclass
+class Task:
+    """What a run kept of one task."""
+
+    task_id: int
+    path: str
+    kind: str
+    state: str
+    is_left_out: bool = False
+    was_started: bool = False
+    inputs: dict[Slot, Any] = field(default_factory=dict)
+    outputs: dict[Slot, Any] = field(default_factory=dict)
+    overrides: dict[Slot, Any] = field(default_factory=dict)
+    reason: str = ""
+
+    @property
+    def is_reused(self) -> bool:
+        return self.state == "SKIPPED" and not self.is_left_out
+
+    @property
+    def has_outcome(self) -> bool:
+        return self.state == "SUCCEEDED" or self.is_reused
+
+
+@dataclass
+class Past:
+    """A run that has ended."""
+
+    spec: dict[str, Any]
+    parameters: dict[str, Any]
+    tasks: dict[str, Task]
+    parent: Past | None = None
+
+
+@dataclass
+class Config:
+    """One PipelineTaskRerunConfig, addressed by a path of the original or of the new specification."""
+
+    path: str
+    skip_task: bool = False
+    inputs: dict[Slot, Any] | None = None
+    skip_downstream: bool = False
+    drop_overrides: tuple[str, ...] = ()
+
+
+@dataclass
+class Planned:
+    path: str
+    kind: str
+    verdict: str
+    reasons: frozenset[str]
+    outputs: dict[Slot, Any] = field(default_factory=dict)
+    original: str | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing that is still to run can change how this task stands."""
+        return self.verdict in (REUSE, SKIP, NOT_TRIGGERED)
+
+    def output(self, slot: Slot) -> Any:
+        if not self.is_settled:
+            return UNKNOWN
+        return self.outputs.get(slot, ABSENT)
+
+
+@dataclass
+class Plan:
+    problems: list[str] = field(default_factory=list)
+    tasks: dict[str, Planned] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Scope:
+    """The surroundings of the tasks of one DAG."""
+
+    component: dict[str, Any]
+    inputs: dict[Slot, Any]
+    path: str
+    original: str | None
+    gate: int
+    force: str  # "", EXECUTE or SKIP: what a config above asks for every leaf
+    force_reason: str
+    is_exit: bool
+    inherited_from_dag: bool = False
+    settled_upstream: bool = True
+
+
+def plan(
+    spec: dict[str, Any], given: Mapping[str, Any], past: Past | None = None, configs: list[Config] | None = None
+) -> Plan:
+    return _Planner(spec, dict(given), past, configs or []).run()
+
+
+def dependencies(task: dict[str, Any]) -> dict[str, list[Slot]]:
+    """Each upstream sibling, with the inputs that it feeds: none, if it only comes before."""
+    found: dict[str, list[Slot]] = {name: [] for name in task.get("dependentTasks", [])}
+    for section in ("parameters", "artifacts"):
+        for name, binding in task.get("inputs", {}).get(section, {}).items():
+            for key in ("taskOutputParameter", "taskOutputArtifact", "taskFinalStatus"):
+                if key in binding:
+                    found.setdefault(binding[key]["producerTask"], []).append((section, name))
+    return found
+
+
+def in_order(tasks: dict[str, Any]) -> list[str]:
+    """The tasks of a DAG, each after all its upstream siblings."""
+    done: list[str] = []
+    while len(done) < len(tasks):
+        ready = [n for n in sorted(tasks) if n not in done and all(u in done for u in dependencies(tasks[n]))]
+        if not ready:
+            raise ValueError("a cycle")
+        done.append(ready[0])
+    return done
+
+
+class _Planner:
+    def __init__(
+        self, spec: dict[str, Any], given: dict[str, Any], past: Past | None, configs: list[Config]
+    ) -> None:
+        self.spec, self.past = spec, past
+        self.configs = {config.path: config for config in configs}
+        self.given = given
+        self.plan = Plan()
+        self.matched: set[str] = set()
+        self.unlisted: list[str] = []
+
+    def run(self) -> Plan:
+        root = self.spec["root"]
+        declared = root.get("inputDefinitions", {}).get("parameters", {})
+        effective = {**(self.past.parameters if self.past else {}), **self.given}
+        self.plan.parameters = {name: value for name, value in effective.items() if name in declared}
+        inputs = {("parameters", name): self.plan.parameters.get(name, ABSENT) for name in declared}
+        scope = Scope(root, _with_defaults(root, inputs), "", "" if self.past else None, OPEN, "", "", False)
+        self._dag(scope)
+        self._dropped()
+        return self.plan
+
+    # One DAG.
+
+    def _dag(self, scope: Scope) -> dict[str, Planned]:
+        tasks = scope.component["dag"]["tasks"]
+        planned: dict[str, Planned] = {}
+        downstream: set[str] = set()
+        for name in in_order(tasks):
+            task = tasks[name]
+            upstream = dependencies(task)
+            is_exit = scope.is_exit or _is_exit_task(task, upstream)
+            follows_skip = not is_exit and any(u in downstream for u in upstream)
+            planned[name] = self._task(scope, name, task, planned, is_exit, follows_skip)
+            config = self._config(planned[name])
+            starts_skip = config is not None and config.skip_downstream
+            inner = any(
+                other.skip_downstream
+                for other in self.configs.values()
+                if planned[name].original and other.path.startswith(planned[name].original + ".")
+            )
+            if follows_skip or starts_skip or inner:
+                downstream.add(name)
+        return planned
+
+    def _task(
+        self,
+        scope: Scope,
+        name: str,
+        task: dict[str, Any],
+        siblings: dict[str, Planned],
+        is_exit: bool,
+        follows_skip: bool,
+    ) -> Planned:
+        path = f"{scope.path}.{name}" if scope.path else name
+        original = None
+        if scope.original is not None:
+            original = f"{scope.original}.{name}" if scope.original else name
+            if self.past is None or original not in self.past.tasks:
+                original = None
+        component = self.spec["components"][task["componentRef"]["name"]]
+        kind = "DAG" if "dag" in component else "CONTAINER"
+        if "parameterIterator" in task or "artifactIterator" in task:
+            kind = "LOOP"
+        if original is not None and (self.past.tasks[original].kind in ("DAG", "LOOP")) != (kind != "CONTAINER"):
+            original = None  # the name was given to something else
+        if original is not None:
+            self.matched.add(original)
+
+        before = self.past.tasks[original] if original is not None and self.past else None
+        config = self.configs.get(original if original is not None else path)
+        overrides = _overrides(before, config)
+        inputs = self._inputs(scope, task, siblings, component, overrides, is_leaf=kind == "CONTAINER")
+        upstream = dependencies(task)
+        needed = [u for u, slots in upstream.items() if not slots or any(s not in overrides for s in slots)]
+        completed = task.get("triggerPolicy", {}).get("strategy") == "ALL_UPSTREAM_TASKS_COMPLETED"
+
+        gate = scope.gate
+        cause_settled = all(siblings[u].is_settled for u in needed)
+        if not cause_settled:
+            gate = max(gate, UNCERTAIN)
+        if not completed and any(siblings[u].verdict == NOT_TRIGGERED for u in needed):
+            gate = CLOSED
+        condition = task.get("triggerPolicy", {}).get("condition")
+        if condition is not None and gate != CLOSED:
+            answer = evaluate(condition, inputs)
+            if answer is UNKNOWN:
+                gate = max(gate, CONDITION_UNKNOWN)
+            elif answer is False:
+                gate = CLOSED
+
+        if kind == "CONTAINER":
+            result = self._leaf(
+                scope, path, original, component, inputs, gate, is_exit, config, before, overrides, follows_skip
+            )
+        else:
+            result = self._composite(
+                scope, path, original, task, component, inputs, gate, is_exit, config, before, follows_skip, kind
+            )
+        self.plan.tasks[path] = result
+        if result.verdict not in (SKIP, NOT_TRIGGERED):
+            self._check_needs(path, task, component, siblings, overrides)
+        return result
+
+    # Inputs.
+
+    def _inputs(
+        self,
+        scope: Scope,
+        task: dict[str, Any],
+        siblings: dict[str, Planned],
+        component: dict[str, Any],
+        overrides: dict[Slot, Any],
+        is_leaf: bool,
+    ) -> dict[Slot, Any]:
+        inputs: dict[Slot, Any] = {}
+        for section in ("parameters", "artifacts"):
+            declared = component.get("inputDefinitions", {}).get(section, {})
+            for name, binding in task.get("inputs", {}).get(section, {}).items():
+                slot = (section, name)
+                if slot in overrides:
+                    continue
+                value, is_data = self._bound(scope, binding, siblings, section)
+                is_text = declared.get(name, {}).get("parameterType") == "STRING"
+                if is_leaf and is_text and is_data and value is not UNKNOWN and value is not ABSENT:
+                    value = as_text(value)
+                inputs[slot] = value
+            iterator = task.get("parameterIterator")
+            for name in declared:
+                if iterator is not None and iterator["itemInput"] == name:
+                    continue
+                inputs.setdefault((section, name), ABSENT)
+        inputs.update(overrides)
+        return _with_defaults(component, inputs)
+
+    def _bound(
+        self, scope: Scope, binding: dict[str, Any], siblings: dict[str, Planned], section: str
+    ) -> tuple[Any, bool]:
+        if "runtimeValue" in binding:
+            return binding["runtimeValue"]["constant"], False
+        if "componentInputParameter" in binding:
+            return scope.inputs.get((section, binding["componentInputParameter"]), ABSENT), True
+        if "componentInputArtifact" in binding:
+            return scope.inputs.get((section, binding["componentInputArtifact"]), ABSENT), True
+        if "taskOutputParameter" in binding:
+            source = binding["taskOutputParameter"]
+            return siblings[source["producerTask"]].output((section, source["outputParameterKey"])), True
+        if "taskFinalStatus" in binding:
+            return UNKNOWN, True
+        source = binding["taskOutputArtifact"]
+        return siblings[source["producerTask"]].output((section, source["outputArtifactKey"])), True
+
+    # A leaf: the rows of the guide in their order of precedence.
+
+    def _leaf(
+        self,
+        scope: Scope,
+        path: str,
+        original: str | None,
+        component: dict[str, Any],
+        inputs: dict[Slot, Any],
+        gate: int,
+        is_exit: bool,
+        config: Config | None,
+        before: Task | None,
+        overrides: dict[Slot, Any],
+        follows_skip: bool,
+    ) -> Planned:
+        def verdict(which: str, *reasons: str, outputs: dict[Slot, Any] | None = None) -> Planned:
+            return Planned(path, "CONTAINER", which, frozenset(reasons), outputs or {}, original)
+
+        # Condition.
+        if gate == CLOSED:
+            return verdict(NOT_TRIGGERED, "CONDITION_FALSE", "UPSTREAM_FAILED")
+        if gate == CONDITION_UNKNOWN:
+            return verdict(RE_EVALUATE, "CONDITION_UNKNOWN", "UPSTREAM_CHANGED")
+        # SKIP.
+        is_named = config is not None and config.inputs is not None
+        if config is not None and config.skip_task and not (before is not None and before.has_outcome):
+            return verdict(SKIP, "REQUESTED", "INHERITED")
+        if scope.force == SKIP:
+            return verdict(SKIP, scope.force_reason, "INHERITED", "REQUESTED_BY_PARENT")
+        if follows_skip:
+            return verdict(SKIP, "SKIP_DOWNSTREAM", "INHERITED")
+        if before is not None and before.is_left_out and not is_named:
+            return verdict(SKIP, "INHERITED")
+        # Exit task.
+        if is_exit:
+            return verdict(EXECUTE, "EXIT_TASK", "FIRST_RUN", "REQUESTED", "NOT_IN_ORIGINAL")
+        # Override.
+        if self.past is None:
+            return verdict(EXECUTE, "FIRST_RUN")
+        asked = config.inputs if config is not None and config.inputs else {}
+        if any(not _is_old(before, slot, value) for slot, value in asked.items()):
+            return verdict(EXECUTE, "INPUT_OVERRIDDEN")
+        # Request.
+        if is_named and not asked:
+            return verdict(EXECUTE, "REQUESTED")
+        if (
+            config is not None
+            and not config.skip_task
+            and not asked
+            and before is not None
+            and before.state == "SUCCEEDED"
+        ):
+            return verdict(EXECUTE, "REQUESTED", "REQUESTED_BY_PARENT")
+        if scope.force == EXECUTE:
+            return verdict(EXECUTE, "REQUESTED_BY_PARENT", "REQUESTED")
+        # Key.
+        if before is None or original is None:
+            return verdict(EXECUTE, "NOT_IN_ORIGINAL")
+        found = _outcome(self.past, original)
+        if found is None:
+            return verdict(EXECUTE, "NOT_SUCCEEDED", "INPUT_OVERRIDDEN")
+        source_spec, outcome = found
+        old = key_of(source_spec, outcome.path, outcome.inputs)
+        new = key_fields(self.spec, component, inputs)
+        changed = compare(old, new)
+        if changed is True:
+            return verdict(EXECUTE, "KEY_CHANGED", "INPUT_OVERRIDDEN")
+        if changed is UNKNOWN or gate != OPEN:
+            return verdict(RE_EVALUATE, "UPSTREAM_CHANGED")
+        return verdict(REUSE, "UNCHANGED", outputs=outcome.outputs)
+
+    # A DAG or a loop.
+
+    def _composite(
+        self,
+        scope: Scope,
+        path: str,
+        original: str | None,
+        task: dict[str, Any],
+        component: dict[str, Any],
+        inputs: dict[Slot, Any],
+        gate: int,
+        is_exit: bool,
+        config: Config | None,
+        before: Task | None,
+        follows_skip: bool,
+        kind: str,
+    ) -> Planned:
+        force, reason = scope.force, scope.force_reason
+        if config is not None and before is not None and config.inputs is None:
+            if before.state == "SUCCEEDED" and not config.skip_task:
+                force, reason = EXECUTE, "REQUESTED_BY_PARENT"
+            elif before.state != "SUCCEEDED" and config.skip_task:
+                force, reason = SKIP, "REQUESTED_BY_PARENT"
+        elif config is not None and before is None and config.skip_task:
+            force, reason = SKIP, "REQUESTED_BY_PARENT"
+        if follows_skip:
+            force, reason = SKIP, "SKIP_DOWNSTREAM"
+        inner = Scope(component, inputs, path, original, gate, force, reason, is_exit)
+        if kind == "LOOP":
+            return self._loop(inner, task, config)
+        children = self._dag(inner)
+        outputs = _dag_outputs(component, children)
+        return _summary(path, "DAG", original, gate, list(children.values()), outputs, force)
+
+    def _loop(self, scope: Scope, task: dict[str, Any], config: Config | None) -> Planned:
+        iterator = task["parameterIterator"]
+        items = _items(iterator, scope.inputs)
+        if scope.gate == CLOSED or items is UNKNOWN or scope.gate == CONDITION_UNKNOWN and "raw" not in str(iterator):
+            if scope.original is not None:
+                self.unlisted.append(scope.original)
+        if scope.gate == CLOSED:
+            return Planned(scope.path, "LOOP", NOT_TRIGGERED, frozenset({"CONDITION_FALSE"}), {}, scope.original)
+        if items is UNKNOWN:
+            if scope.force == SKIP and scope.gate != CONDITION_UNKNOWN:
+                return Planned(scope.path, "LOOP", SKIP, frozenset({scope.force_reason}), {}, scope.original)
+            return Planned(
+                scope.path, "LOOP", RE_EVALUATE, frozenset({"CONDITION_UNKNOWN"}), {}, scope.original
+            )
+        if items is ABSENT:
+            items = []
+        before = self._old_items(scope.original)
+        iterations: list[Planned] = []
+        results: list[dict[str, Planned]] = []
+        for index, item in enumerate(items):
+            ordinal = sum(1 for other in items[:index] if same(other, item))
+            twins = [old for old, value in before if same(value, item)]
+            original = twins[ordinal] if ordinal < len(twins) else None
+            if original is not None:
+                self.matched.add(original)
+            path = f"{scope.path}[{index}]"
+            force, reason = scope.force, scope.force_reason
+            own = self.configs.get(original if original is not None else path)
+            if own is not None and original is not None and own.inputs is None:
+                state = self.past.tasks[original].state
+                if state == "SUCCEEDED" and not own.skip_task:
+                    force, reason = EXECUTE, "REQUESTED_BY_PARENT"
+                elif state != "SUCCEEDED" and own.skip_task:
+                    force, reason = SKIP, "REQUESTED_BY_PARENT"
+            inputs = {**scope.inputs, ("parameters", iterator["itemInput"]): item}
+            inner = Scope(
+                scope.component, inputs, path, original, scope.gate, force, reason, scope.is_exit
+            )
+            children = self._dag(inner)
+            results.append(children)
+            outputs = _dag_outputs(scope.component, children)
+            one = _summary(path, "ITERATION", original, scope.gate, list(children.values()), outputs, force)
+            iterations.append(one)
+            self.plan.tasks[path] = one
+        collected: dict[Slot, Any] = {}
+        for section in ("parameters", "artifacts"):
+            for name in scope.component.get("outputDefinitions", {}).get(section, {}):
+                values = [one.output((section, name)) for one in iterations]
+                present = [value for value in values if value is not ABSENT]
+                unknown = any(value is UNKNOWN for value in values)
+                if section == "artifacts":
+                    present = [] if unknown else [one for value in present for one in _as_list(value)]
+                collected[section, name] = UNKNOWN if unknown else present
+        return _summary(scope.path, "LOOP", scope.original, scope.gate, iterations, collected, scope.force)
+
+    def _old_items(self, original: str | None) -> list[tuple[str, Any]]:
+        """The iterations that a loop of the original had, each with its item."""
+        if original is None or self.past is None or original not in self.past.tasks:
+            return []
+        task, _ = _definition(self.past.spec, original)
+        items = _items(task["parameterIterator"], self.past.tasks[original].inputs)
+        if items is ABSENT or items is UNKNOWN:
+            return []
+        pairs = [(f"{original}[{index}]", item) for index, item in enumerate(items)]
+        return [pair for pair in pairs if pair[0] in self.past.tasks]
+
+    # What is left over.
+
+    def _check_needs(
+        self,
+        path: str,
+        task: dict[str, Any],
+        component: dict[str, Any],
+        siblings: dict[str, Planned],
+        overrides: dict[Slot, Any],
+    ) -> None:
+        for upstream, slots in dependencies(task).items():
+            for section, name in slots:
+                if (section, name) in overrides or siblings[upstream].verdict != SKIP:
+                    continue
+                declared = component.get("inputDefinitions", {}).get(section, {}).get(name, {})
+                if declared.get("isOptional") or "defaultValue" in declared:
+                    continue
+                self.plan.problems.append(f"{path} needs {upstream} for {name}")
+
+    def _config(self, planned: Planned) -> Config | None:
+        return self.configs.get(planned.original if planned.original is not None else planned.path)
+
+    def _dropped(self) -> None:
+        if self.past is None:
+            return
+        for path, task in self.past.tasks.items():
+            if path in self.matched or any(path.startswith((f"{loop}[", f"{loop}.")) for loop in self.unlisted):
+                continue
+            self.plan.tasks["dropped:" + path] = Planned(
+                path, task.kind, DROPPED, frozenset({"REMOVED", "ITEM_REMOVED"}), {}, path
+            )
+
+
+def _is_exit_task(task: dict[str, Any], upstream: Mapping[str, Any]) -> bool:
+    strategy = task.get("triggerPolicy", {}).get("strategy")
+    return strategy == "ALL_UPSTREAM_TASKS_COMPLETED" and any(u.startswith("exit-handler-") for u in upstream)
+
+
+def _with_defaults(component: dict[str, Any], inputs: dict[Slot, Any]) -> dict[Slot, Any]:
+    declared = component.get("inputDefinitions", {}).get("parameters", {})
+    filled = dict(inputs)
+    for (section, name), value in inputs.items():
+        if value is ABSENT and section == "parameters" and "defaultValue" in declared.get(name, {}):
+            filled[section, name] = declared[name]["defaultValue"]
+    return filled
+
+
+def _overrides(before: Task | None, config: Config | None) -> dict[Slot, Any]:
+    dropped = config.drop_overrides if config is not None else ()
+    kept = {slot: value for slot, value in (before.overrides if before else {}).items() if slot[1] not in dropped}
+    return {**kept, **(config.inputs if config is not None and config.inputs else {})}
+
+
+def _is_old(before: Task | None, slot: Slot, value: Any) -> bool:
+    return before is not None and slot in before.inputs and same(before.inputs[slot], value)
+
+
+def _outcome(past: Past, path: str) -> tuple[dict[str, Any], Task] | None:
+    """The outcome that stands for a task: its run's, or, if it was never started there, an ancestor's."""
+    run: Past | None = past
+    while run is not None:
+        task = run.tasks.get(path)
+        if task is None:
+            return None
+        if task.has_outcome:
+            return run.spec, task
+        if task.state == "FAILED" or task.was_started or task.is_left_out or task.reason == "CONDITION_FALSE":
+            return None
+        run = run.parent
+    return None
+
+
+def _items(iterator: dict[str, Any], inputs: dict[Slot, Any]) -> Any:
+    items = iterator["items"]
+    if "raw" in items:
+        return json.loads(items["raw"])
+    value = inputs.get(("parameters", items["inputParameter"]), ABSENT)
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _summary(
+    path: str, kind: str, original: str | None, gate: int, children: list[Planned], outputs: dict[Slot, Any], force: str
+) -> Planned:
+    verdicts = {child.verdict for child in children}
+    if gate == CLOSED:
+        verdict, outputs = NOT_TRIGGERED, {}
+    elif gate == CONDITION_UNKNOWN:
+        verdict = RE_EVALUATE
+    elif EXECUTE in verdicts:
+        verdict = EXECUTE
+    elif RE_EVALUATE in verdicts or gate == UNCERTAIN and SKIP not in verdicts:
+        verdict = RE_EVALUATE
+    elif REUSE in verdicts or SKIP not in verdicts:
+        verdict = REUSE
+    else:
+        verdict = SKIP
+    return Planned(path, kind, verdict, frozenset({"CHILDREN"}), outputs, original)
+
+
+def _dag_outputs(component: dict[str, Any], children: dict[str, Planned]) -> dict[Slot, Any]:
+    outputs: dict[Slot, Any] = {}
+    declared = component["dag"].get("outputs", {})
+    for name, output in declared.get("parameters", {}).items():
+        if "valueFromParameter" in output:
+            source = output["valueFromParameter"]
+            outputs["parameters", name] = children[source["producerSubtask"]].output(
+                ("parameters", source["outputParameterKey"])
+            )
+        else:
+            values = [
+                children[source["producerSubtask"]].output(("parameters", source["outputParameterKey"]))
+                for source in output["valueFromOneof"]["parameterSelectors"]
+            ]
+            present = [value for value in values if value is not ABSENT]
+            outputs["parameters", name] = present[0] if present else ABSENT
+            if any(value is UNKNOWN for value in present):
+                outputs["parameters", name] = UNKNOWN
+    for name, output in declared.get("artifacts", {}).items():
+        source = output["artifactSelectors"][0]
+        outputs["artifacts", name] = children[source["producerSubtask"]].output(
+            ("artifacts", source["outputArtifactKey"])
+        )
+    return outputs
+
+
+# Keys.
+
+
+def _definition(spec: dict[str, Any], path: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The task at a path of a specification, and its component."""
+    component = spec["root"]
+    task: dict[str, Any] = {}
+    for segment in path.split("."):
+        task = component["dag"]["tasks"][re.sub(r"\[\d+\]$", "", segment)]
+        component = spec["components"][task["componentRef"]["name"]]
+    return task, component
+
+
+def key_of(spec: dict[str, Any], path: str, inputs: dict[Slot, Any]) -> dict[str, Any]:
+    """The fields of the key of a task that has run with these inputs."""
+    return key_fields(spec, _definition(spec, path)[1], inputs)
+
+
+def key_fields(spec: dict[str, Any], component: dict[str, Any], inputs: dict[Slot, Any]) -> dict[str, Any]:
+    """All that decides an outcome, each under its name. Absent inputs are no fields."""
+    container = spec["deploymentSpec"]["executors"][component["executorLabel"]]["container"]
+    fields: dict[str, Any] = {
+        "executor.image": container.get("image", ""),
+        "executor.command": container.get("command", []),
+        "executor.args": container.get("args", []),
+    }
+    for variable in container.get("env", []):
+        fields["executor.env." + variable["name"]] = variable["value"]
+    declared = component.get("inputDefinitions", {})
+    for (section, name), value in inputs.items():
+        if value is ABSENT:
+            continue
+        if section == "parameters":
+            kind = declared.get("parameters", {}).get(name, {}).get("parameterType", "")
+            fields["inputs.parameters." + name] = value if value is UNKNOWN else [kind, value]
+        else:
+            fields["inputs.artifacts." + name] = value if value is UNKNOWN else _artifacts(value)
+    for name, output in component.get("outputDefinitions", {}).get("parameters", {}).items():
+        fields["outputs.parameters." + name] = output["parameterType"]
+    for name, output in component.get("outputDefinitions", {}).get("artifacts", {}).items():
+        fields["outputs.artifacts." + name] = output["artifactType"]["schemaTitle"]
+    return fields
+
+
+def _artifacts(value: Any) -> list[list[str]]:
+    return [
+        [one.schema_title, one.digest, "" if one.digest else one.uri, one.metadata] for one in _as_list(value)
+    ]
+
+
+def compare(old: dict[str, Any], new: dict[str, Any]) -> Any:
+    """True: they differ for sure. False: they are equal. UNKNOWN: that depends on what is not known yet."""
+    unknown = False
+    for name in old.keys() | new.keys():
+        if new.get(name) is UNKNOWN:
+            unknown = True
+        elif name not in old or name not in new or not same(old[name], new[name]):
+            return True
+    return UNKNOWN if unknown else False
+
+
+# Conditions.
+
+_COMPARISON = re.compile(
+    r"^(?P<not>!\()?(?P<cast>int\()?inputs\.parameter_values\['(?P<name>[^']+)'\]\)? (?P<op>==|!=|>|<) "
+    r"(?:'(?P<text>[^']*)'|(?P<number>-?\d+))\)?$"
+)
+
+
+def evaluate(condition: str, inputs: dict[Slot, Any]) -> Any:
+    """True, False or UNKNOWN. Knows the conditions that the generator writes, and no others."""
+    answers = []
+    for part in condition.split(" && "):
+        match = _COMPARISON.match(part)
+        if match is None:
+            raise ValueError(f"not a condition of the generator: {part}")
+        value = inputs.get(("parameters", match["name"]), ABSENT)
+        if value is UNKNOWN:
+            answers.append(UNKNOWN)
+            continue
+        other: Any = match["text"] if match["number"] is None else int(match["number"])
+        if match["cast"]:
+            value = int(value)
+        answer = {"==": value == other, "!=": value != other, ">": False, "<": False}[match["op"]]
+        if match["op"] in "<>":
+            answer = value > other if match["op"] == ">" else value < other
+        answers.append(not answer if match["not"] else answer)
+    if any(answer is False for answer in answers):
+        return False
+    return UNKNOWN if any(answer is UNKNOWN for answer in answers) else True
