@@ -2,6 +2,7 @@
 //!
 //! Prints the fastest of many short rounds, in nanoseconds a key: on a shared machine that is the figure that moves
 //! least. `cargo bench --bench keys`.
+#![allow(clippy::disallowed_methods)] // A benchmark has a clock.
 
 use std::hint::black_box;
 use std::time::Instant;

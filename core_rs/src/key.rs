@@ -9,13 +9,19 @@ use crate::json::{self, Spacing};
 use crate::parameter::ParameterType;
 use crate::value::Value;
 
-pub use crate::key_compare::{differing_fields, first_difference, matches, FieldDiff, NotComparable};
+pub use crate::key_compare::{differing_fields, first_difference, matches, FieldDiff, KeyValue, NotComparable};
 
 /// What every preimage of this version begins with. A change of the encoding's meaning is a change of this.
 pub const DOMAIN: &[u8; 16] = b"reprise.key.v1\0\0";
 
 /// In the place of a length: the field exists, its value is not known yet.
 pub(crate) const UNKNOWN: u32 = u32::MAX;
+
+/// In the place of a length: SHA-256 of the value follows, in its place.
+pub(crate) const DIGESTED: u32 = u32::MAX - 1;
+
+/// Longer values stand in the preimage by their digest: the source of a component would else be kept with every task.
+pub(crate) const MAX_INLINE: usize = 256;
 
 /// What the fields of a preimage are about. The numbers are part of the encoding and ordered like the paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -126,10 +132,28 @@ struct FieldAt {
     start: usize,
     name_length: usize,
     end: usize,
+    is_unknown: bool,
+}
+
+/// The part of a key that is the same for every task of a component: its executor and its outputs.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct ComponentKey {
+    executor: Vec<u8>,
+    outputs: Vec<u8>,
 }
 
 /// Section number and length of the name, before the name.
 const HEAD: usize = 5;
+
+impl FieldAt {
+    fn name<'b>(&self, buffer: &'b [u8]) -> Option<&'b [u8]> {
+        buffer.get(self.start + HEAD..self.start + HEAD + self.name_length)
+    }
+
+    fn order(&self, other: &Self, buffer: &[u8]) -> std::cmp::Ordering {
+        self.rank.cmp(&other.rank).then_with(|| self.name(buffer).cmp(&other.name(buffer)))
+    }
+}
 
 impl KeyBuilder {
     /// A key with no fields yet.
@@ -156,6 +180,36 @@ impl KeyBuilder {
         if !key.is_empty() {
             self.text(Section::CacheKey, "", key);
             self.is_author_keyed = true;
+        }
+    }
+
+    /// What has been given so far of the executor and the outputs, to be used for many keys.
+    pub fn component_key(&mut self) -> ComponentKey {
+        let mut prepared = ComponentKey::default();
+        self.sort();
+        for field in &self.fields {
+            let bytes = self.buffer.get(field.start..field.end).unwrap_or(&[]);
+            match field.section {
+                Section::CacheKey | Section::InputArtifact | Section::InputParameter | Section::Salt => {}
+                Section::OutputArtifact | Section::OutputParameter => prepared.outputs.extend_from_slice(bytes),
+                _ => prepared.executor.extend_from_slice(bytes),
+            }
+        }
+        prepared
+    }
+
+    /// Executor and outputs of a component, prepared by [`KeyBuilder::component_key`]. What is prepared is not to be
+    /// given again field by field.
+    pub fn component(&mut self, prepared: &ComponentKey) {
+        for (section, bytes) in [
+            (Section::ExecutorArgs, &prepared.executor),
+            (Section::OutputArtifact, &prepared.outputs),
+        ] {
+            if !bytes.is_empty() {
+                let start = self.buffer.len();
+                self.buffer.extend_from_slice(bytes);
+                self.end(section, start, "", false);
+            }
         }
     }
 
@@ -258,7 +312,7 @@ impl KeyBuilder {
 
     /// True when every field that was given has a value.
     pub fn is_complete(&self) -> bool {
-        self.fields.iter().all(|field| !self.is_in(field) || !self.is_unknown(field))
+        self.fields.iter().all(|field| !self.is_in(field) || !field.is_unknown)
     }
 
     /// The encoding of all fields.
@@ -271,16 +325,19 @@ impl KeyBuilder {
         digest(self.in_order())
     }
 
-    fn in_order(&mut self) -> &[u8] {
+    fn sort(&mut self) {
         let buffer = &self.buffer;
-        let name = |field: &FieldAt| buffer.get(field.start + HEAD..field.start + HEAD + field.name_length);
-        let order = |a: &FieldAt, b: &FieldAt| a.rank.cmp(&b.rank).then_with(|| name(a).cmp(&name(b)));
-        self.fields.sort_by(order);
+        self.fields.sort_by(|a, b| a.order(b, buffer));
+    }
+
+    fn in_order(&mut self) -> &[u8] {
+        self.sort();
+        let buffer = &self.buffer;
         self.ordered.clear();
         self.ordered.extend_from_slice(DOMAIN);
         let mut fields = self.fields.iter().peekable();
         while let Some(field) = fields.next() {
-            let is_overwritten = fields.peek().is_some_and(|next| order(field, next).is_eq());
+            let is_overwritten = fields.peek().is_some_and(|next| field.order(next, buffer).is_eq());
             if !is_overwritten && self.is_in(field) {
                 self.ordered.extend_from_slice(buffer.get(field.start..field.end).unwrap_or(&[]));
             }
@@ -293,25 +350,27 @@ impl KeyBuilder {
         !self.is_author_keyed || matches!(field.section, S::CacheKey | S::Salt | S::OutputArtifact | S::OutputParameter)
     }
 
-    fn is_unknown(&self, field: &FieldAt) -> bool {
-        let at = field.start + HEAD + field.name_length;
-        self.buffer.get(at..at + 4) == Some(&UNKNOWN.to_le_bytes())
-    }
-
     #[inline]
     fn field(&mut self, section: Section, name: &str, value: impl FnOnce(&mut Vec<u8>)) {
         let start = self.head(section, name);
         let at = self.buffer.len();
         push_length(&mut self.buffer, 0);
         value(&mut self.buffer);
-        patch_length(&mut self.buffer, at);
-        self.end(section, start, name);
+        if self.buffer.len() > at + 4 + MAX_INLINE {
+            let digest = Sha256::digest(self.buffer.get(at + 4..).unwrap_or(&[]));
+            self.buffer.truncate(at);
+            self.buffer.extend_from_slice(&DIGESTED.to_le_bytes());
+            self.buffer.extend_from_slice(&digest);
+        } else {
+            patch_length(&mut self.buffer, at);
+        }
+        self.end(section, start, name, false);
     }
 
     fn unknown(&mut self, section: Section, name: &str) {
         let start = self.head(section, name);
         self.buffer.extend_from_slice(&UNKNOWN.to_le_bytes());
-        self.end(section, start, name);
+        self.end(section, start, name, true);
     }
 
     #[inline]
@@ -324,7 +383,7 @@ impl KeyBuilder {
     }
 
     #[inline]
-    fn end(&mut self, section: Section, start: usize, name: &str) {
+    fn end(&mut self, section: Section, start: usize, name: &str, is_unknown: bool) {
         let mut first = [section as u8, 0, 0, 0, 0, 0, 0, 0];
         for (place, byte) in first.iter_mut().skip(1).zip(name.bytes()) {
             *place = byte;
@@ -335,6 +394,7 @@ impl KeyBuilder {
             start,
             name_length: name.len(),
             end: self.buffer.len(),
+            is_unknown,
         });
     }
 
@@ -390,7 +450,7 @@ fn type_number(declared: Option<ParameterType>) -> u8 {
 
 /// Lengths are 32 bits, least significant byte first; nothing that large gets through a request.
 fn push_length(out: &mut Vec<u8>, length: usize) {
-    out.extend_from_slice(&u32::try_from(length).unwrap_or(UNKNOWN - 1).to_le_bytes());
+    out.extend_from_slice(&u32::try_from(length).unwrap_or(DIGESTED - 1).to_le_bytes());
 }
 
 fn push_text(out: &mut Vec<u8>, text: &str) {
@@ -399,7 +459,7 @@ fn push_text(out: &mut Vec<u8>, text: &str) {
 }
 
 fn patch_length(out: &mut [u8], at: usize) {
-    let length = u32::try_from(out.len().saturating_sub(at + 4)).unwrap_or(UNKNOWN - 1);
+    let length = u32::try_from(out.len().saturating_sub(at + 4)).unwrap_or(DIGESTED - 1);
     if let Some(place) = out.get_mut(at..at + 4) {
         place.copy_from_slice(&length.to_le_bytes());
     }

@@ -90,10 +90,12 @@ fn task() -> impl Strategy<Value = Task> {
         })
 }
 
+type Step<'a> = Box<dyn Fn(&mut KeyBuilder) + 'a>;
+
 impl Task {
     /// One step for each field, so that they can be taken in any order.
-    fn steps(&self) -> Vec<Box<dyn Fn(&mut KeyBuilder) + '_>> {
-        let mut steps: Vec<Box<dyn Fn(&mut KeyBuilder) + '_>> = vec![
+    fn steps(&self) -> Vec<Step<'_>> {
+        let mut steps: Vec<Step<'_>> = vec![
             Box::new(|key| key.container(&self.image, &self.command, &self.args)),
             Box::new(|key| key.salt(&self.salt)),
         ];

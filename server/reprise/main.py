@@ -149,8 +149,10 @@ class Server:
             self.grpc_tls_address = grpc_server.listen_tls(settings.grpc_tls, certificate)
         http_server = None
         if settings.http:
-            http_server = HttpServer(service, settings.http, settings.default_parent)
-            opened.callback(http_server.stop)
+            http_server = HttpServer(
+                service, settings.http, settings.default_parent, settings.limits.receive_bytes
+            )
+            opened.callback(http_server.stop, settings.drain_s)
             self.http_address = http_server.address
         # Every address is bound before the first run is touched.
         scheduler.start()

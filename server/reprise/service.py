@@ -38,6 +38,7 @@ from reprise.store.contract import Store
 _NOT_IN_AN_ID = re.compile(r"[^-0-9a-z]+")
 EffectiveHeader = Callable[[bytes, Mapping[str, str], str], bytes]
 _LONGEST_WAIT_S = 3600.0
+_LOST = (engine.MISSING, engine.CHANGED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ class PipelineService:
                 labels=command.labels,
                 header_wire=self._header(command, prepared),
                 spec=prepared.request.spec,
-                request=_slim(prepared.request),
+                request=_slim(prepared.request, prepared.original),
                 created_ns=self._now_ns(),
                 original=(
                     OriginalRef(prepared.original.run.id, str(prepared.original.run.name))
@@ -357,15 +358,22 @@ class PipelineService:
         return parsed.SerializeToString()
 
 
-def _slim(request: engine.RunRequest) -> bytes:
-    """The request without what the store keeps once, by digest."""
+def _slim(request: engine.RunRequest, original: OriginalRun | None) -> bytes:
+    """The request without what the store keeps once, by digest.
+
+    Of the original's records those stay whose artifacts are not what they were: the run goes by what the plan saw.
+    """
     slim = engine.RunRequest()
     slim.CopyFrom(request)
     slim.spec = b""
     slim.original.ClearField("spec")
     slim.original.ClearField("records")
-    if not request.HasField("original"):
+    if original is None:
         slim.ClearField("original")
+    elif request.original.records != original.records:
+        tasks = engine.TaskRecords.FromString(request.original.records).tasks
+        lost = [task for task in tasks if any(artifact.presence in _LOST for artifact in _outputs(task))]
+        slim.original.records = engine.TaskRecords(tasks=lost).SerializeToString()
     return slim.SerializeToString(deterministic=True)
 
 

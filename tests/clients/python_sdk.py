@@ -1,6 +1,6 @@
-"""What a user of Google's Python SDK does, against a Reprise server: gRPC over TLS, the SDK as it comes.
+"""What a user of Google's Python SDK does, against a Reprise server: gRPC over TLS or REST, the SDK as it comes.
 
-Run by test_python_sdk.py, in an interpreter that has google-cloud-aiplatform; the variable
+Run by test_python_sdk.py, in an interpreter that has google-cloud-aiplatform; for gRPC the variable
 GRPC_DEFAULT_SSL_ROOTS_FILE_PATH names the server's authority. Every step asserts its outcome; what really ran
 is read from the ledger that the tasks write. Ends with the line `all good`.
 """
@@ -18,12 +18,13 @@ from google.cloud.aiplatform.preview.pipelinejob import pipeline_jobs as preview
 from google.protobuf import struct_pb2
 
 Config = aiplatform_v1beta1.PipelineTaskRerunConfig
-_PROJECT, _LOCATION = "sdk-project", "us-central1"
+_LOCATION = "us-central1"
 _ENDED = {"PIPELINE_STATE_SUCCEEDED", "PIPELINE_STATE_FAILED", "PIPELINE_STATE_CANCELLED"}
 
 
 class Scenario:
-    def __init__(self, pipelines: Path, folder: Path) -> None:
+    def __init__(self, project: str, pipelines: Path, folder: Path) -> None:
+        self._project = project
         self._pipelines = pipelines
         self._folder = folder
 
@@ -153,7 +154,7 @@ class Scenario:
             several[-1].submit()
         self._until(lambda: self._ran("batch-1")[-1:] == ["wait"], "the first run waits")
         names = [job.resource_name for job in several]
-        response = several[0].batch_cancel(_PROJECT, _LOCATION, names).result(timeout=60)
+        response = several[0].batch_cancel(self._project, _LOCATION, names).result(timeout=60)
         assert sorted(job.name for job in response.pipeline_jobs) == sorted(names), response
         assert [job.state.name for job in several] == ["PIPELINE_STATE_CANCELLED"] * 2
 
@@ -255,18 +256,21 @@ def _states(job: aiplatform.PipelineJob) -> dict[str, str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--endpoint", required=True)
+    parser.add_argument("--endpoint", required=True, help="gRPC: HOST:PORT; REST: with http:// before it")
+    parser.add_argument("--transport", choices=("grpc", "rest"), default="grpc")
     parser.add_argument("--pipelines", type=Path, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     arguments = parser.parse_args()
+    # A project of its own for each transport: the runs of one are not in the lists of the other.
+    project = f"sdk-{arguments.transport}"
     aiplatform.init(
-        project=_PROJECT,
+        project=project,
         location=_LOCATION,
         api_endpoint=arguments.endpoint,
         credentials=auth.AnonymousCredentials(),
-        api_transport="grpc",
+        api_transport=arguments.transport,
     )
-    Scenario(arguments.pipelines, arguments.folder).run()
+    Scenario(project, arguments.pipelines, arguments.folder).run()
     print("all good")
 
 

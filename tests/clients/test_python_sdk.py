@@ -1,4 +1,4 @@
-"""Google's Python SDK, unmodified, against a real server over TLS."""
+"""Google's Python SDK, unmodified, against a real server over TLS and over REST."""
 
 from __future__ import annotations
 
@@ -29,15 +29,20 @@ def _sdk_python() -> str:
     return sys.executable
 
 
+@pytest.mark.parametrize("transport", ["grpc", "rest"])
 def test_the_python_sdk_submits_reruns_cancels_lists_and_deletes_as_it_does_on_vertex(
-    server: Served, tmp_path: Path
+    server: Served, tmp_path: Path, transport: str
 ) -> None:
     python = _sdk_python()
+    endpoint = (
+        f"http://{server.http}" if transport == "rest" else f"localhost:{server.grpc_tls.rpartition(':')[2]}"
+    )
     done = subprocess.run(
         [
             python,
             str(_HERE / "python_sdk.py"),
-            f"--endpoint=localhost:{server.grpc_tls.rpartition(':')[2]}",
+            f"--endpoint={endpoint}",
+            f"--transport={transport}",
             f"--pipelines={_HERE / 'pipelines'}",
             f"--folder={tmp_path}",
         ],

@@ -68,6 +68,14 @@ CASES: list[dict[str, Any]] = [
     },
     {"name": "an importer", "uri": "gs://b/o", "metadata": {"b": 1, "a": "x"}, "content": "generation:5"},
     {
+        "name": "long values",
+        "image": "i" * 256,
+        "command": ["sh", "-c", "source " * 100],
+        "args": ["x" * 248],
+        "env": {"LONG": "e" * 257},
+        "parameters": {"list": ["LIST", list(range(200))]},
+    },
+    {
         "name": "partial",
         "image": "i",
         "command": ["c"],
@@ -142,7 +150,13 @@ def fields(case: dict[str, Any]) -> Iterator[tuple[int, str, bytes | None]]:
 def preimage(case: dict[str, Any]) -> bytes:
     out = b"reprise.key.v1\0\0"
     for section, name, value in sorted(fields(case), key=lambda field: (field[0], field[1].encode())):
-        out += bytes([section]) + text(name) + (u32(0xFFFFFFFF) if value is None else u32(len(value)) + value)
+        out += bytes([section]) + text(name)
+        if value is None:
+            out += u32(0xFFFFFFFF)
+        elif len(value) > 256:
+            out += u32(0xFFFFFFFE) + hashlib.sha256(value).digest()
+        else:
+            out += u32(len(value)) + value
     return out
 
 

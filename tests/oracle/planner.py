@@ -62,6 +62,7 @@ class Past:
     parameters: dict[str, Any]
     tasks: dict[str, Task]
     parent: Past | None = None
+    items: dict[str, list[Any]] = field(default_factory=dict)  # of loops that were expanded before they started
 
 
 @dataclass
@@ -83,14 +84,21 @@ class Planned:
     reasons: frozenset[str]
     outputs: dict[Slot, Any] = field(default_factory=dict)
     original: str | None = None
+    is_closed_box: bool = False  # a loop whose items are not known yet
+    would_skip: bool = False  # left out, unless its condition turns out to be false
+    lacking: frozenset[Slot] = frozenset()  # outputs of a DAG that come from what is left out inside it
+    is_cut: bool = False  # everything downstream of it, or of something in it, is left out as well
 
     @property
     def is_settled(self) -> bool:
         """Nothing that is still to run can change how this task stands."""
         return self.verdict in (REUSE, SKIP, NOT_TRIGGERED)
 
+    def lacks(self, slot: Slot) -> bool:
+        return self.verdict == SKIP or self.would_skip or slot in self.lacking
+
     def output(self, slot: Slot) -> Any:
-        if not self.is_settled:
+        if self.kind == "CONTAINER" and not self.is_settled or self.is_closed_box:
             return UNKNOWN
         return self.outputs.get(slot, ABSENT)
 
@@ -100,6 +108,8 @@ class Plan:
     problems: list[str] = field(default_factory=list)
     tasks: dict[str, Planned] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
+    closed_loops: list[str] = field(default_factory=list)
+    items: dict[str, list[Any]] = field(default_factory=dict)
 
 
 @dataclass
@@ -189,6 +199,7 @@ class _Planner:
             )
             if follows_skip or starts_skip or inner:
                 downstream.add(name)
+                planned[name].is_cut = True
         return planned
 
     def _task(
@@ -216,7 +227,7 @@ class _Planner:
             self.matched.add(original)
 
         before = self.past.tasks[original] if original is not None and self.past else None
-        config = self.configs.get(original if original is not None else path)
+        config = self._asked(original, path)
         overrides = _overrides(before, config)
         inputs = self._inputs(scope, task, siblings, component, overrides, is_leaf=kind == "CONTAINER")
         upstream = dependencies(task)
@@ -246,7 +257,7 @@ class _Planner:
                 scope, path, original, task, component, inputs, gate, is_exit, config, before, follows_skip, kind
             )
         self.plan.tasks[path] = result
-        if result.verdict not in (SKIP, NOT_TRIGGERED):
+        if result.verdict not in (SKIP, NOT_TRIGGERED) and not result.would_skip:
             self._check_needs(path, task, component, siblings, overrides)
         return result
 
@@ -320,18 +331,15 @@ class _Planner:
         # Condition.
         if gate == CLOSED:
             return verdict(NOT_TRIGGERED, "CONDITION_FALSE", "UPSTREAM_FAILED")
-        if gate == CONDITION_UNKNOWN:
-            return verdict(RE_EVALUATE, "CONDITION_UNKNOWN", "UPSTREAM_CHANGED")
-        # SKIP.
         is_named = config is not None and config.inputs is not None
-        if config is not None and config.skip_task and not (before is not None and before.has_outcome):
-            return verdict(SKIP, "REQUESTED", "INHERITED")
-        if scope.force == SKIP:
-            return verdict(SKIP, scope.force_reason, "INHERITED", "REQUESTED_BY_PARENT")
-        if follows_skip:
-            return verdict(SKIP, "SKIP_DOWNSTREAM", "INHERITED")
-        if before is not None and before.is_left_out and not is_named:
-            return verdict(SKIP, "INHERITED")
+        left_out = self._left_out(scope, config, before, is_named, follows_skip)
+        if gate == CONDITION_UNKNOWN:
+            waiting = verdict(RE_EVALUATE, "CONDITION_UNKNOWN", "UPSTREAM_CHANGED")
+            waiting.would_skip = bool(left_out)
+            return waiting
+        # SKIP.
+        if left_out:
+            return verdict(SKIP, *left_out)
         # Exit task.
         if is_exit:
             return verdict(EXECUTE, "EXIT_TASK", "FIRST_RUN", "REQUESTED", "NOT_IN_ORIGINAL")
@@ -343,7 +351,7 @@ class _Planner:
             return verdict(EXECUTE, "INPUT_OVERRIDDEN")
         # Request.
         if is_named and not asked:
-            return verdict(EXECUTE, "REQUESTED")
+            return verdict(EXECUTE, "REQUESTED", "NOT_SUCCEEDED")
         if (
             config is not None
             and not config.skip_task
@@ -370,6 +378,20 @@ class _Planner:
             return verdict(RE_EVALUATE, "UPSTREAM_CHANGED")
         return verdict(REUSE, "UNCHANGED", outputs=outcome.outputs)
 
+    def _left_out(
+        self, scope: Scope, config: Config | None, before: Task | None, is_named: bool, follows_skip: bool
+    ) -> tuple[str, ...]:
+        """Why a leaf is left out: nothing, if it is not."""
+        if config is not None and config.skip_task and not (before is not None and before.has_outcome):
+            return ("REQUESTED", "INHERITED")
+        if scope.force == SKIP and not (is_named and scope.force_reason == "INHERITED"):
+            return (scope.force_reason, "INHERITED", "REQUESTED_BY_PARENT")
+        if follows_skip:
+            return ("SKIP_DOWNSTREAM", "INHERITED")
+        if before is not None and before.is_left_out and not is_named:
+            return ("INHERITED",)
+        return ()
+
     # A DAG or a loop.
 
     def _composite(
@@ -389,12 +411,14 @@ class _Planner:
     ) -> Planned:
         force, reason = scope.force, scope.force_reason
         if config is not None and before is not None and config.inputs is None:
-            if before.state == "SUCCEEDED" and not config.skip_task:
+            if before.state == "SUCCEEDED" and not config.skip_task and force != SKIP:
                 force, reason = EXECUTE, "REQUESTED_BY_PARENT"
             elif before.state != "SUCCEEDED" and config.skip_task:
                 force, reason = SKIP, "REQUESTED_BY_PARENT"
         elif config is not None and before is None and config.skip_task:
             force, reason = SKIP, "REQUESTED_BY_PARENT"
+        if before is not None and before.is_left_out and force != SKIP:
+            force, reason = SKIP, "INHERITED"
         if follows_skip:
             force, reason = SKIP, "SKIP_DOWNSTREAM"
         inner = Scope(component, inputs, path, original, gate, force, reason, is_exit)
@@ -402,24 +426,32 @@ class _Planner:
             return self._loop(inner, task, config)
         children = self._dag(inner)
         outputs = _dag_outputs(component, children)
-        return _summary(path, "DAG", original, gate, list(children.values()), outputs, force)
+        summary = _summary(path, "DAG", original, gate, list(children.values()), outputs, force, self.past is None)
+        summary.lacking = _lacking(component, children)
+        summary.would_skip = force == SKIP and gate == CONDITION_UNKNOWN
+        self._check_outputs(summary, component, children, force)
+        return summary
 
     def _loop(self, scope: Scope, task: dict[str, Any], config: Config | None) -> Planned:
         iterator = task["parameterIterator"]
         items = _items(iterator, scope.inputs)
-        if scope.gate == CLOSED or items is UNKNOWN or scope.gate == CONDITION_UNKNOWN and "raw" not in str(iterator):
+        if scope.gate == CLOSED or scope.force == SKIP or items is UNKNOWN:
+            # Its iterations may be listed or not.
+            self.plan.closed_loops.append(scope.path)
             if scope.original is not None:
                 self.unlisted.append(scope.original)
+                self.plan.closed_loops.append("dropped:" + scope.original)
         if scope.gate == CLOSED:
             return Planned(scope.path, "LOOP", NOT_TRIGGERED, frozenset({"CONDITION_FALSE"}), {}, scope.original)
         if items is UNKNOWN:
             if scope.force == SKIP and scope.gate != CONDITION_UNKNOWN:
                 return Planned(scope.path, "LOOP", SKIP, frozenset({scope.force_reason}), {}, scope.original)
             return Planned(
-                scope.path, "LOOP", RE_EVALUATE, frozenset({"CONDITION_UNKNOWN"}), {}, scope.original
+                scope.path, "LOOP", RE_EVALUATE, frozenset({"CONDITION_UNKNOWN"}), {}, scope.original, True
             )
         if items is ABSENT:
             items = []
+        self.plan.items[scope.path] = items
         before = self._old_items(scope.original)
         iterations: list[Planned] = []
         results: list[dict[str, Planned]] = []
@@ -431,13 +463,15 @@ class _Planner:
                 self.matched.add(original)
             path = f"{scope.path}[{index}]"
             force, reason = scope.force, scope.force_reason
-            own = self.configs.get(original if original is not None else path)
+            own = self._asked(original, path)
             if own is not None and original is not None and own.inputs is None:
                 state = self.past.tasks[original].state
-                if state == "SUCCEEDED" and not own.skip_task:
+                if state == "SUCCEEDED" and not own.skip_task and force != SKIP:
                     force, reason = EXECUTE, "REQUESTED_BY_PARENT"
                 elif state != "SUCCEEDED" and own.skip_task:
                     force, reason = SKIP, "REQUESTED_BY_PARENT"
+            if original is not None and self.past.tasks[original].is_left_out and force != SKIP:
+                force, reason = SKIP, "INHERITED"
             inputs = {**scope.inputs, ("parameters", iterator["itemInput"]): item}
             inner = Scope(
                 scope.component, inputs, path, original, scope.gate, force, reason, scope.is_exit
@@ -445,7 +479,9 @@ class _Planner:
             children = self._dag(inner)
             results.append(children)
             outputs = _dag_outputs(scope.component, children)
-            one = _summary(path, "ITERATION", original, scope.gate, list(children.values()), outputs, force)
+            one = _summary(path, "ITERATION", original, scope.gate, list(children.values()), outputs, force, self.past is None)
+            one.lacking = _lacking(scope.component, children)
+            self._check_outputs(one, scope.component, children, force)
             iterations.append(one)
             self.plan.tasks[path] = one
         collected: dict[Slot, Any] = {}
@@ -457,7 +493,7 @@ class _Planner:
                 if section == "artifacts":
                     present = [] if unknown else [one for value in present for one in _as_list(value)]
                 collected[section, name] = UNKNOWN if unknown else present
-        return _summary(scope.path, "LOOP", scope.original, scope.gate, iterations, collected, scope.force)
+        return _summary(scope.path, "LOOP", scope.original, scope.gate, iterations, collected, scope.force, self.past is None)
 
     def _old_items(self, original: str | None) -> list[tuple[str, Any]]:
         """The iterations that a loop of the original had, each with its item."""
@@ -465,6 +501,8 @@ class _Planner:
             return []
         task, _ = _definition(self.past.spec, original)
         items = _items(task["parameterIterator"], self.past.tasks[original].inputs)
+        if items is ABSENT:
+            items = self.past.items.get(original, ABSENT)
         if items is ABSENT or items is UNKNOWN:
             return []
         pairs = [(f"{original}[{index}]", item) for index, item in enumerate(items)]
@@ -482,15 +520,37 @@ class _Planner:
     ) -> None:
         for upstream, slots in dependencies(task).items():
             for section, name in slots:
-                if (section, name) in overrides or siblings[upstream].verdict != SKIP:
+                binding = task["inputs"][section][name]
+                if (section, name) in overrides or "taskFinalStatus" in binding:
+                    continue
+                source = binding.get("taskOutputParameter") or binding["taskOutputArtifact"]
+                key = source.get("outputParameterKey") or source["outputArtifactKey"]
+                if not siblings[upstream].lacks((section, key)):
                     continue
                 declared = component.get("inputDefinitions", {}).get(section, {}).get(name, {})
                 if declared.get("isOptional") or "defaultValue" in declared:
                     continue
                 self.plan.problems.append(f"{path} needs {upstream} for {name}")
 
+    def _check_outputs(
+        self, summary: Planned, component: dict[str, Any], children: dict[str, Planned], force: str
+    ) -> None:
+        """An output of a DAG that is not itself left out needs the task that it comes from."""
+        if force == SKIP or summary.verdict == NOT_TRIGGERED:
+            return
+        for slot in summary.lacking:
+            sources = [children[name] for name, source in _sources(component, slot) if children[name].lacks(source)]
+            if not all(child.is_cut for child in sources):
+                self.plan.problems.append(f"{summary.path} needs what its output {slot[1]} comes from")
+
     def _config(self, planned: Planned) -> Config | None:
-        return self.configs.get(planned.original if planned.original is not None else planned.path)
+        return self._asked(planned.original, planned.path)
+
+    def _asked(self, original: str | None, path: str) -> Config | None:
+        """The config of a task: by its place in the original, or, if nothing was there, in the new specification."""
+        if original is not None:
+            return self.configs.get(original)
+        return None if self.past is not None and path in self.past.tasks else self.configs.get(path)
 
     def _dropped(self) -> None:
         if self.past is None:
@@ -555,22 +615,46 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _summary(
-    path: str, kind: str, original: str | None, gate: int, children: list[Planned], outputs: dict[Slot, Any], force: str
+    path: str, kind: str, original: str | None, gate: int, children: list[Planned], outputs: dict[Slot, Any], force: str, is_first: bool
 ) -> Planned:
     verdicts = {child.verdict for child in children}
     if gate == CLOSED:
         verdict, outputs = NOT_TRIGGERED, {}
     elif gate == CONDITION_UNKNOWN:
         verdict = RE_EVALUATE
+    elif force == SKIP and not verdicts & {EXECUTE, RE_EVALUATE}:
+        verdict = SKIP
     elif EXECUTE in verdicts:
         verdict = EXECUTE
     elif RE_EVALUATE in verdicts or gate == UNCERTAIN and SKIP not in verdicts:
         verdict = RE_EVALUATE
     elif REUSE in verdicts or SKIP not in verdicts:
-        verdict = REUSE
+        verdict = EXECUTE if is_first else REUSE
     else:
         verdict = SKIP
     return Planned(path, kind, verdict, frozenset({"CHILDREN"}), outputs, original)
+
+
+def _sources(component: dict[str, Any], slot: Slot) -> list[tuple[str, Slot]]:
+    """The children that an output of a DAG comes from, each with the output that is taken."""
+    output = component["dag"]["outputs"][slot[0]][slot[1]]
+    if "valueFromOneof" in output:
+        sources = output["valueFromOneof"]["parameterSelectors"]
+    else:
+        sources = output.get("artifactSelectors") or [output["valueFromParameter"]]
+    return [
+        (source["producerSubtask"], (slot[0], source.get("outputParameterKey") or source["outputArtifactKey"]))
+        for source in sources
+    ]
+
+
+def _lacking(component: dict[str, Any], children: dict[str, Planned]) -> frozenset[Slot]:
+    return frozenset(
+        (section, name)
+        for section, outputs in component["dag"].get("outputs", {}).items()
+        for name in outputs
+        if any(children[child].lacks(source) for child, source in _sources(component, (section, name)))
+    )
 
 
 def _dag_outputs(component: dict[str, Any], children: dict[str, Planned]) -> dict[Slot, Any]:

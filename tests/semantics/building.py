@@ -6,6 +6,7 @@ two different ones claim a name, as the KFP compiler does it.
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -111,7 +112,7 @@ class _Compiler:
         self._executors: dict[str, Any] = {}
 
     def compile(self, name: str, root: Dag) -> dict[str, Any]:
-        return {
+        spec = {
             "root": self._dag(root),
             "pipelineInfo": {"name": name},
             "components": self._components,
@@ -119,6 +120,7 @@ class _Compiler:
             "schemaVersion": "2.1.0",
             "sdkVersion": "kfp-2.14.3",
         }
+        return copy.deepcopy(spec)  # so that a test may edit it
 
     def _dag(self, dag: Dag) -> dict[str, Any]:
         outputs = {}

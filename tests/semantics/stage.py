@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -144,6 +144,17 @@ class Stage:
 
     def ran(self) -> list[str]:
         return self.ledger.read_text().splitlines() if self.ledger.exists() else []
+
+    def until(self, is_so: Callable[[], bool]) -> None:
+        """For what a task alone can tell, by a file."""
+        deadline = time.monotonic() + _WITHIN_S
+        while not is_so():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    def file(self, run: Ended, task: str, output: str) -> Path:
+        """Where an artifact lies."""
+        return Path(run.artifact(task, output).uri)
 
     def submit(
         self, spec: Mapping[str, Any], parameters: Mapping[str, Any] | None = None, **runtime: Any

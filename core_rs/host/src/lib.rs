@@ -7,6 +7,7 @@
 pub mod c_api;
 pub mod cgroup;
 pub mod digest;
+pub mod ending;
 pub mod launch;
 pub mod log;
 pub mod process;

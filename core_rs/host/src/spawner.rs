@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup;
+use crate::ending;
 use crate::launch::{Launch, Survivor};
 use crate::process;
 use crate::supervisor::{self, Host, Outcome};
@@ -84,7 +85,7 @@ pub fn serve(socket: RawFd) -> io::Result<Served> {
     let signals = SignalQueue::open(&[libc::SIGCHLD])?;
     let host = Host {
         boot_id: process::boot_id(),
-        memory_kills: supervisor::memory_kills(),
+        memory_kills: ending::memory_kills(),
     };
     let mut spawner = Spawner {
         socket,
@@ -210,7 +211,7 @@ impl Spawner {
         let launch: Launch = serde_json::from_slice(&bytes)
             .map_err(|error| format!("{} is not a launch: {error}", path.display()))?;
         if self.looked_at.elapsed() > LOOK_AGAIN_AFTER {
-            self.host.memory_kills = supervisor::memory_kills();
+            self.host.memory_kills = ending::memory_kills();
             self.looked_at = Instant::now();
         }
         // SAFETY: this process has one thread; signals are blocked until the child reads them from its own queue.

@@ -12,10 +12,10 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::cgroup::{count_of, Cgroup};
+use crate::cgroup::Cgroup;
+use crate::ending::{append, conclude, memory_kills};
 use crate::launch::{Cause, Exit, Launch, Survivor, VERSION};
 use crate::log::LogWriter;
 use crate::process;
@@ -205,7 +205,13 @@ fn run(
     let log_failure = log.finish();
     exit.log_bytes = log.received();
     exit.log_was_cut = log.was_cut();
-    conclude(launch, &attempt, requested, was_killed_for_memory, exit);
+    conclude(
+        launch,
+        attempt.main_status,
+        requested,
+        was_killed_for_memory,
+        exit,
+    );
     if !leftovers.is_empty() && requested.is_none() {
         append(
             &mut exit.message,
@@ -346,79 +352,10 @@ fn drain(pipe: &OwnedFd, log: &mut LogWriter, rounds: usize) -> bool {
     false
 }
 
-fn conclude(
-    launch: &Launch,
-    attempt: &Attempt,
-    requested: Option<Cause>,
-    no_memory: bool,
-    exit: &mut Exit,
-) {
-    if let Some(status) = attempt.main_status {
-        if libc::WIFEXITED(status) {
-            exit.exit_code = Some(libc::WEXITSTATUS(status));
-        } else if libc::WIFSIGNALED(status) {
-            exit.signal = Some(libc::WTERMSIG(status));
-        }
-    }
-    let how = match (exit.exit_code, exit.signal) {
-        (Some(0), _) => String::new(),
-        (Some(code), _) => format!("the program ended with exit code {code}"),
-        (None, Some(signal)) => format!(
-            "the program was ended by signal {signal}{}",
-            signal_name(signal)
-        ),
-        (None, None) => "the program has not ended".to_owned(),
-    };
-    exit.cause = requested.unwrap_or(Cause::Exited);
-    exit.message = match exit.cause {
-        Cause::Cancelled => "stopped because the run was cancelled".to_owned(),
-        Cause::TimedOut => {
-            format!(
-                "stopped because it ran longer than its limit of {} s",
-                launch.timeout_s.unwrap_or(0.0)
-            )
-        }
-        _ if no_memory => {
-            exit.cause = Cause::OutOfMemory;
-            "the program was killed by the kernel because memory ran out".to_owned()
-        }
-        _ => how,
-    };
-}
-
-fn append(message: &mut String, more: &str) {
-    if !message.is_empty() {
-        message.push_str("; ");
-    }
-    message.push_str(more);
-}
-
-/// How many processes the kernel has killed on this host for want of memory.
-pub fn memory_kills() -> u64 {
-    count_of(Path::new("/proc/vmstat"), "oom_kill")
-}
-
 fn seconds(count: f64) -> Duration {
     Duration::from_secs_f64(if count.is_finite() {
         count.clamp(0.0, LONGEST_WAIT_S)
     } else {
         LONGEST_WAIT_S
     })
-}
-
-fn signal_name(signal: i32) -> &'static str {
-    match signal {
-        libc::SIGABRT => " (SIGABRT)",
-        libc::SIGBUS => " (SIGBUS)",
-        libc::SIGFPE => " (SIGFPE)",
-        libc::SIGHUP => " (SIGHUP)",
-        libc::SIGILL => " (SIGILL)",
-        libc::SIGINT => " (SIGINT)",
-        libc::SIGKILL => " (SIGKILL)",
-        libc::SIGPIPE => " (SIGPIPE)",
-        libc::SIGSEGV => " (SIGSEGV)",
-        libc::SIGTERM => " (SIGTERM)",
-        libc::SIGXCPU => " (SIGXCPU)",
-        _ => "",
-    }
 }

@@ -92,6 +92,33 @@ fn an_authors_key_replaces_code_and_inputs() {
 }
 
 #[test]
+fn a_prepared_component_gives_the_same_key() {
+    let fill_component = |key: &mut KeyBuilder| {
+        key.output_parameter("Output", ParameterType::String);
+        key.output_artifact("model", "system.Model", false);
+        key.env("B", "2");
+        key.env("A", "1");
+        key.container("image", &["sh".to_owned(), "x".repeat(1000)], &["a".to_owned()]);
+    };
+    let fill_task = |key: &mut KeyBuilder| {
+        key.salt("salt");
+        key.parameter("p", None, &json("1"));
+        key.unknown_artifacts("q");
+    };
+    let mut single = KeyBuilder::new();
+    fill_component(&mut single);
+    let component = single.component_key();
+    fill_task(&mut single);
+    let mut prepared = KeyBuilder::new();
+    fill_task(&mut prepared);
+    prepared.component(&component);
+    assert_eq!(prepared.preimage(), single.preimage());
+    prepared.cache_key("mine");
+    single.cache_key("mine");
+    assert_eq!(prepared.preimage(), single.preimage());
+}
+
+#[test]
 fn a_key_with_unknown_fields_is_not_complete() {
     let mut key = KeyBuilder::new();
     key.parameter("a", None, &json("1"));

@@ -91,7 +91,7 @@ impl Prior {
                 (Some(parent), _) => spec
                     .component(parent)
                     .dag()
-                    .and_then(|dag| dag.tasks.iter().find(|task| *task.name == *record.name))
+                    .and_then(|dag| dag.find(&record.name))
                     .map(|task| task.component),
                 (None, _) => None,
             };
@@ -290,7 +290,7 @@ fn path_in_spec(spec: &Spec, name: &str) -> Option<String> {
     let mut component = spec.root;
     let plain = without_iterations(name);
     let is_path = plain.split('.').all(|step| {
-        let task = spec.component(component).dag().and_then(|dag| dag.tasks.iter().find(|task| *task.name == *step));
+        let task = spec.component(component).dag().and_then(|dag| dag.find(step));
         component = task.map_or(component, |task| task.component);
         task.is_some()
     });

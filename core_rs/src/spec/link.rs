@@ -298,7 +298,7 @@ impl<'a> Linker<'a, '_> {
         }
         let outputs = self.dag_outputs(&raw.outputs, &scope, &at.field("outputs").field("parameters"), false);
         let artifacts = self.dag_outputs(&raw.output_artifacts, &scope, &at.field("outputs").field("artifacts"), true);
-        Dag { tasks: tasks.into(), outputs, output_artifacts: artifacts }
+        Dag { tasks: tasks.into(), by_name: place.into(), outputs, output_artifacts: artifacts }
     }
 
     fn upstream(&mut self, task: &RawTask<'_>, by_name: &HashMap<&str, u32>, at: &Path<'_>) -> Vec<u32> {

@@ -120,6 +120,8 @@ pub struct OutputArtifact {
 pub struct Dag {
     /// In topological order.
     pub tasks: Box<[Task]>,
+    /// The same, in the order of their names.
+    pub by_name: Box<[u32]>,
     /// One for each bound output parameter, sorted by output.
     pub outputs: Box<[DagOutput]>,
     /// One for each bound output artifact, sorted by output.
@@ -387,6 +389,12 @@ impl Component {
 }
 
 impl Dag {
+    /// The task of that name.
+    pub fn find(&self, name: &str) -> Option<&Task> {
+        let found = self.by_name.binary_search_by(|index| (*self.task(*index).name).cmp(name)).ok()?;
+        self.by_name.get(found).map(|index| self.task(*index))
+    }
+
     /// The task of that index.
     pub fn task(&self, index: u32) -> &Task {
         static MISSING: std::sync::LazyLock<Task> = std::sync::LazyLock::new(Task::default);

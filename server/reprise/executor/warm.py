@@ -15,6 +15,9 @@ from reprise.executor.spawner_link import SpawnerLink
 
 WARM_MODULES = frozenset({"kfp.dsl.executor_main", "kfp.components.executor_main"})
 _OF_THE_ATTEMPT = frozenset({"TMPDIR"})
+# They can bring code that runs when an interpreter starts, and what that sets up need not survive a fork: `random`,
+# for one, is seeded anew in every child.
+_RUN_AT_THE_START = frozenset({"PYTHONPATH", "PYTHONUSERBASE", "PYTHONHOME", "PYTHONSTARTUP"})
 # Room for the marker of an attempt in the environment that /proc shows of the interpreter's children.
 _MARKER_ROOM = "-" * 120
 _MOST = 3
@@ -80,5 +83,7 @@ class WarmInterpreters:
 
 def _key(argv: Sequence[str], env: Mapping[str, str]) -> _Key | None:
     if len(argv) < 3 or argv[1] != "-m" or argv[2] not in WARM_MODULES:
+        return None
+    if not _RUN_AT_THE_START.isdisjoint(env):
         return None
     return argv[0], argv[2], frozenset(item for item in env.items() if item[0] not in _OF_THE_ATTEMPT)

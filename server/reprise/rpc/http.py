@@ -1,23 +1,33 @@
-"""What a browser or a probe gets: /healthz, and one plain page of recent runs. Reads only.
+"""The HTTP port: the API as REST, its description, /healthz, and one plain page of recent runs.
 
-Invariant: a page of another site can neither read it (no CORS, foreign Host and Origin refused: DNS
-rebinding) nor bring script into it (everything is escaped, and the policy allows none).
+Invariants: a page of another site can neither call nor read it (no CORS, foreign Host and Origin refused: DNS
+rebinding) nor bring script into it (everything is escaped, and the policy allows none). After `stop` no handler runs
+any more.
 """
 
 from __future__ import annotations
 
 import html
+import itertools
+import json
 import threading
+import time
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, cast
 
-from reprise.domain.errors import InvalidArgument, RepriseError
+from reprise.domain.errors import FieldProblem, InvalidArgument, RepriseError, ResourceExhausted, Unavailable
 from reprise.domain.names import Parent
 from reprise.domain.run import ListQuery, Run
+from reprise.rpc.errors import status_of
+from reprise.rpc.handlers import OperationHandlers, PipelineHandlers
+from reprise.rpc.openapi import document
+from reprise.rpc.rest import JSON, Answer, Gateway, Request, error_answer
+from reprise.rpc.task_log import LogReader
 
 if TYPE_CHECKING:
     from reprise.service import PipelineService
@@ -25,6 +35,8 @@ if TYPE_CHECKING:
 _LONGEST_REQUEST_S = 10.0
 _RUNS_SHOWN = 100
 _POLL_S = 0.1  # how soon it is seen that the server is to stop
+_MOST_CALLS = 200  # at once; each has a thread
+_LARGEST_BODY_BYTES = 64 * 1024 * 1024
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;margin:2rem;max-width:70rem}"
     "table{border-collapse:collapse;width:100%}"
@@ -44,15 +56,26 @@ _HEADERS = {
 class HttpServer:
     """Bound when made, so that whoever asks for port 0 knows the address. Answers from `start` to `stop`."""
 
-    def __init__(self, service: PipelineService, address: str, default_parent: Parent) -> None:
+    def __init__(
+        self,
+        service: PipelineService,
+        address: str,
+        default_parent: Parent,
+        largest_body_bytes: int = _LARGEST_BODY_BYTES,
+        most_calls: int = _MOST_CALLS,
+    ) -> None:
         """Errors: OSError when the address is taken."""
         host, _, port = address.rpartition(":")
         host = host.strip("[]")
+        self._logs = LogReader()
         self._server = _Server((host, int(port)), _Handler)
         self.address = f"{host}:{self._server.server_port}"
         self._server.service = service
         self._server.default_parent = default_parent
         self._server.hosts = frozenset({host, "localhost", "127.0.0.1", "::1"})
+        self._server.gateway = Gateway(PipelineHandlers(service, self._logs), OperationHandlers(service))
+        self._server.gate = _Gate(most_calls)
+        self._server.largest_body_bytes = largest_body_bytes
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_S,), name="reprise-http", daemon=True
         )
@@ -60,37 +83,163 @@ class HttpServer:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
+    def stop(self, grace_s: float = 0.0) -> None:
+        """Take no more calls and give those that are there `grace_s` to end; those that wait stop waiting."""
+        self._server.gate.close()
+        self._logs.close()
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
+        self._server.gate.wait_until_empty(grace_s)
+
+
+class _Gate:
+    """Counts the calls under way."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._inside = 0
+        self._changed = threading.Condition()
+        self.is_open = True
+
+    @contextmanager
+    def passed(self) -> Iterator[None]:
+        """Errors: ResourceExhausted at the limit, Unavailable once closed."""
+        with self._changed:
+            if not self.is_open:
+                raise Unavailable("the server is stopping")
+            if self._inside >= self._most:
+                raise ResourceExhausted(f"{self._most} calls over HTTP are under way already")
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        with self._changed:
+            self.is_open = False
+
+    def wait_until_empty(self, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            while self._inside and (left := deadline - time.monotonic()) > 0:
+                self._changed.wait(left)
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = 32
+    request_queue_size = 128
     service: PipelineService
     default_parent: Parent
     hosts: frozenset[str]
+    gateway: Gateway
+    gate: _Gate
+    largest_body_bytes: int
 
 
 class _Handler(BaseHTTPRequestHandler):
     timeout = _LONGEST_REQUEST_S
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server_version = "reprise"
     sys_version = ""
 
     def do_GET(self) -> None:
-        if not self._is_ours(self.headers.get("Host"), "") or not self._is_own_origin():
-            self._answer(HTTPStatus.FORBIDDEN, "text/plain", "this server answers under its own name only\n")
+        if not self._is_for_us():
             return
         url = urllib.parse.urlsplit(self.path)
-        if url.path == "/healthz":
+        gateway = cast(_Server, self.server).gateway
+        if gateway.table.is_known(url.path):
+            self._call()
+        elif self._has_body():
+            self.close_connection = True
+            self._answer(HTTPStatus.BAD_REQUEST, "text/plain", "no body is expected here\n")
+        elif url.path == "/healthz":
             self._answer(HTTPStatus.OK, "text/plain", "ok\n")
+        elif url.path == "/openapi.json":
+            self._answer(HTTPStatus.OK, JSON, json.dumps(document(gateway.table)))
         elif url.path == "/":
             self._runs(urllib.parse.parse_qs(url.query))
         else:
             self._answer(HTTPStatus.NOT_FOUND, "text/plain", "not found\n")
+
+    def do_POST(self) -> None:
+        if self._is_for_us():
+            self._call()
+
+    def do_DELETE(self) -> None:
+        self.do_POST()
+
+    def do_PUT(self) -> None:
+        self.do_POST()
+
+    def do_PATCH(self) -> None:
+        self.do_POST()
+
+    def _is_for_us(self) -> bool:
+        if self._is_ours(self.headers.get("Host"), "") and self._is_own_origin():
+            return True
+        self.close_connection = True
+        self._answer(HTTPStatus.FORBIDDEN, "text/plain", "this server answers under its own name only\n")
+        return False
+
+    def _has_body(self) -> bool:
+        return self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers
+
+    def _call(self) -> None:
+        server = cast(_Server, self.server)
+        try:
+            with server.gate.passed():
+                request = Request(
+                    self.command,
+                    self.path,
+                    self.headers.get("Content-Type", ""),
+                    self._body(),
+                    self.headers.get("X-Request-Id", ""),
+                )
+                self._send(server.gateway.answer(request, lambda: server.gate.is_open))
+        except RepriseError as error:
+            self.close_connection = True  # the body may not have been read
+            self._send(error_answer(status_of(error)))
+        except (ConnectionError, TimeoutError):
+            self.close_connection = True  # nobody waits for the answer any more
+
+    def _body(self) -> bytes:
+        """Errors: InvalidArgument, ResourceExhausted, TimeoutError, ConnectionError."""
+        if "Transfer-Encoding" in self.headers:
+            raise InvalidArgument(FieldProblem("", "expected a body with Content-Length, not in chunks"))
+        text = self.headers.get("Content-Length", "0")
+        if not (text.isascii() and text.isdigit()) or len(self.headers.get_all("Content-Length", [])) > 1:
+            raise InvalidArgument(FieldProblem("", f"expected a Content-Length, got {text[:40]!r}"))
+        most = cast(_Server, self.server).largest_body_bytes
+        if len(text) > 19 or int(text) > most:
+            raise ResourceExhausted(f"expected a body of at most {most} bytes, got {text[:40]}")
+        data = self.rfile.read(int(text))
+        if len(data) < int(text):
+            raise ConnectionError
+        return data
+
+    def _send(self, answer: Answer) -> None:
+        first = next(answer.pieces)
+        second = next(answer.pieces, None)
+        if second is None:
+            self._answer(answer.status, JSON, first, answer.headers)
+            return
+        # A stream. Somebody who speaks HTTP/1.0 is told of its end by the end of the connection.
+        is_chunked = self.request_version != "HTTP/1.0"
+        self.close_connection = True
+        self._head(answer.status, JSON, {"Transfer-Encoding": "chunked"} if is_chunked else {})
+        for piece in itertools.chain((first, second), answer.pieces):
+            self._write_piece(piece, is_chunked)
+        if is_chunked:
+            self.wfile.write(b"0\r\n\r\n")
+
+    def _write_piece(self, piece: bytes, is_chunked: bool) -> None:
+        self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece)
 
     def _runs(self, query: dict[str, list[str]]) -> None:
         server = cast(_Server, self.server)
@@ -126,15 +275,21 @@ class _Handler(BaseHTTPRequestHandler):
         is_port_ours = not port or str(found_port or 80) == port
         return parts.hostname in cast(_Server, self.server).hosts and is_port_ours
 
-    def _answer(self, status: HTTPStatus, kind: str, text: str) -> None:
-        body = text.encode()
+    def _answer(
+        self, status: int, kind: str, content: str | bytes, more: Mapping[str, str] | None = None
+    ) -> None:
+        body = content.encode() if isinstance(content, str) else content
+        self._head(status, kind, {"Content-Length": str(len(body)), **(more or {})})
+        self.wfile.write(body)
+
+    def _head(self, status: int, kind: str, more: Mapping[str, str]) -> None:
         self.send_response(status)
         self.send_header("Content-Type", f"{kind}; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in _HEADERS.items():
+        for name, value in (_HEADERS | dict(more)).items():
             self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Probes come every few seconds; they are not worth a line each."""

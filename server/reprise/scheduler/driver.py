@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from reprise.domain.names import RunName
 from reprise.domain.run import (
     AttemptRow,
     CacheRow,
@@ -60,7 +59,9 @@ class RunDriver:
         """`window`: how many leaves are looked after at once, waiting ones included; the rest is queued cheaply."""
         self.run = claimed.run
         self._state = claimed.run.state
-        self._request = request
+        self.settings = request.settings
+        self.outputs_uri = f"{request.settings.pipeline_root}/{request.settings.job_id}"
+        self.outputs_dir = str(host.artifacts.local_path(self.outputs_uri))
         self._machine = RunMachine(request)
         self._records = RunRecords(claimed.tasks)
         self._attempts: dict[int, list[AttemptRow]] = {}
@@ -79,14 +80,6 @@ class RunDriver:
         self._something = asyncio.Event()
         self._is_cancelling = claimed.run.state is RunState.CANCELLING
         self._is_cancel_known = False
-
-    @property
-    def settings(self) -> engine.RunSettings:
-        return self._request.settings
-
-    @property
-    def name(self) -> RunName:
-        return self.run.name
 
     def wake_for_cancel(self) -> None:
         self._is_cancelling = True
@@ -166,10 +159,7 @@ class RunDriver:
             if outcome.event.HasField("source"):
                 self._pending.reuses.append(outcome.event.source.run_id)
             if outcome.is_cacheable:
-                record = self._records[outcome.event.task_id]
-                self._pending.cache.append(
-                    CacheRow(record.key, self.run.id, record.task_id, record.SerializeToString(), now_ns)
-                )
+                self._pending.cache.append(self._cache_row(self._records[outcome.event.task_id], now_ns))
         if self._is_cancelling and not self._is_cancel_known:
             self._is_cancel_known = True
             events.cancel = True
@@ -184,6 +174,15 @@ class RunDriver:
         decisions = self._machine.advance(events)
         self._apply(decisions)
         return decisions
+
+    def _cache_row(self, record: engine.TaskRecord, now_ns: int) -> CacheRow:
+        """The outcome for other runs, saying where it comes from."""
+        cached = engine.TaskRecord(
+            path=record.path, outputs=record.outputs, key=record.key, preimage=record.preimage
+        )
+        cached.source.run_name, cached.source.run_id = str(self.run.name), self.run.id
+        cached.source.task_id, cached.source.path = record.task_id, record.path
+        return CacheRow(record.key, self.run.id, record.task_id, cached.SerializeToString(), now_ns)
 
     def _apply(self, decisions: engine.Decisions) -> None:
         now_ns = self._now_ns()
@@ -254,7 +253,7 @@ class RunDriver:
     async def _finish(self, ended: engine.RunEnded) -> None:
         for record in self._records.all_in_order():
             if record.state == engine.RUNNING:  # a fault of the core must not be written down as an outcome
-                raise RuntimeError(f"{self.name}: the run ended while {record.path} was running")
+                raise RuntimeError(f"{self.run.name}: the run ended while {record.path} was running")
         records = self._records.all_in_order()
         blob = await asyncio.to_thread(lambda: engine.TaskRecords(tasks=records).SerializeToString())
         details = await asyncio.to_thread(self._encode_details, self.run, records, ended.outputs)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from reprise.artifact.contract import ArtifactPlace, Known, Presence
-from reprise.domain.names import RunName
 from reprise.domain.run import AttemptRow, CacheRow, Failure, Run
 from reprise.domain.states import AttemptState
 from reprise.executor.contract import AttemptSpec, Cause, Executor, Exit
@@ -30,6 +29,9 @@ _CANCELLED, _UNKNOWN, _NOT_FOUND, _DEADLINE, _EXHAUSTED = 1, 2, 5, 4, 8  # googl
 _SURVIVOR_PAUSE_S = 2.0
 
 
+_ATTEMPT_STATES = {Cause.CANCELLED: AttemptState.CANCELLED, Cause.LOST: AttemptState.LOST}
+
+
 class LeafOwner(Protocol):
     """What a leaf needs of the run it belongs to."""
 
@@ -39,7 +41,14 @@ class LeafOwner(Protocol):
     def settings(self) -> engine.RunSettings: ...
 
     @property
-    def name(self) -> RunName: ...
+    def outputs_uri(self) -> str:
+        """{root}/{job id}: what the URIs of the run's artifacts begin with."""
+        ...
+
+    @property
+    def outputs_dir(self) -> str:
+        """The local view of it."""
+        ...
 
     async def start_attempt(self, row: AttemptRow) -> bool: ...
 
@@ -84,12 +93,21 @@ class Leaf:
         self._attempts = list(attempts)
         self._owner = owner
         self._host = host
-        self._cancelled = asyncio.Event()
+        self._is_cancelled = False
+        # Where `cancel` finds the leaf: waiting for something that may be left, or for its process.
+        self._waiting: asyncio.Task[Any] | None = None
         self._handle: bytes | None = None
+        self._stopping: asyncio.Task[None] | None = None
 
     def cancel(self) -> None:
-        """Start nothing more, and ask what runs to stop. Returns at once."""
-        self._cancelled.set()
+        """Start nothing more, and ask what runs to stop. Returns at once; for the loop's own thread."""
+        if self._is_cancelled:
+            return
+        self._is_cancelled = True
+        if self._waiting is not None:
+            self._waiting.cancel()
+        elif self._handle is not None:
+            self._stopping = asyncio.ensure_future(self._host.executor.cancel(self._handle))
 
     async def run(self) -> LeafOutcome:
         """Errors: none of the task's; it always has an outcome."""
@@ -98,9 +116,8 @@ class Leaf:
         except (CannotLaunch, EnvironmentFailed) as error:
             return LeafOutcome(_ended(self._launch, engine.FAILED, _UNKNOWN, str(error)))
         except OSError as error:
-            return LeafOutcome(
-                _ended(self._launch, engine.FAILED, _EXHAUSTED, f"this host could not run the task: {error}")
-            )
+            message = f"this host could not run the task: {error}"
+            return LeafOutcome(_ended(self._launch, engine.FAILED, _EXHAUSTED, message))
 
     async def _run(self) -> LeafOutcome:
         if not self._attempts and (cached := await self._from_cache()) is not None:
@@ -110,8 +127,8 @@ class Leaf:
         while True:
             last = self._attempts[-1] if self._attempts else None
             if last is not None and not last.state.is_terminal:
-                outcome = await self._await_end(last)
-            elif self._cancelled.is_set():
+                outcome = await self._await_end(last, None)
+            elif self._is_cancelled:
                 return LeafOutcome.never_started(self._launch)
             else:
                 outcome = await self._start(last)
@@ -132,20 +149,15 @@ class Leaf:
             presences = await asyncio.to_thread(self._host.artifacts.look, known)
             if any(presence in (Presence.MISSING, Presence.CHANGED) for presence in presences):
                 return None
-        event = engine.LeafEnded(task_id=launch.task_id, state=engine.SKIPPED, outputs=record.outputs)
-        if record.HasField("source"):
-            event.source.CopyFrom(record.source)
-        else:
-            event.source.run_id, event.source.task_id, event.source.path = (
-                row.run_id,
-                row.task_id,
-                record.path,
+        return LeafOutcome(
+            engine.LeafEnded(
+                task_id=launch.task_id, state=engine.SKIPPED, outputs=record.outputs, source=record.source
             )
-        return LeafOutcome(event)
+        )
 
     async def _import(self) -> LeafOutcome:
         launch = self._launch
-        if self._cancelled.is_set():
+        if self._is_cancelled:
             return LeafOutcome.never_started(launch)
         declared = launch.output_artifacts[0]
         seen = (await asyncio.to_thread(self._host.artifacts.digest, [launch.importer_uri]))[0]
@@ -167,28 +179,32 @@ class Leaf:
 
     async def _start(self, last: AttemptRow | None) -> LeafOutcome | None:
         """Start the next attempt and await its end; None: the task is to be tried again."""
-        if last is not None and last.is_counted and await self._is_cancelled_within(self._retry_pause_s()):
-            return LeafOutcome.never_started(self._launch)
-        spec = await self._unless_cancelled(self._make(1 if last is None else last.number + 1))
-        if spec is None or not await self._take_slot():
+        number = 1
+        if last is not None:
+            number = last.number + 1
+            if last.is_counted and not await self._unless_cancelled(_pause(self._retry_pause_s())):
+                return LeafOutcome.never_started(self._launch)
+        prepared = await self._unless_cancelled(self._make(number))
+        if prepared is None or not await self._take_slot():
             return LeafOutcome.never_started(self._launch)
         try:
-            return await self._run_attempt(spec)
+            return await self._run_attempt(*prepared)
         finally:
             self._host.slots.release()
 
-    async def _make(self, number: int) -> AttemptSpec:
+    async def _make(self, number: int) -> tuple[AttemptSpec, engine.Rendered]:
         """The attempt, ready to start: its environment is there, its placeholders are resolved."""
-        place = self._place(number)
-        return await self._host.maker.make(
+        rendered = self._render(number)
+        spec = await self._host.maker.make(
             self._launch,
-            render(self._launch, place.context(self._owner.settings, self._launch)),
+            rendered,
             run_id=self._owner.run.id,
             number=number,
-            attempt_dir=place.attempt_dir,
+            attempt_dir=self._place(number).attempt_dir,
         )
+        return spec, rendered
 
-    async def _run_attempt(self, spec: AttemptSpec) -> LeafOutcome | None:
+    async def _run_attempt(self, spec: AttemptSpec, rendered: engine.Rendered) -> LeafOutcome | None:
         handle = self._host.executor.handle(spec)
         row = AttemptRow(
             task_id=spec.task_id,
@@ -202,26 +218,21 @@ class Leaf:
             return LeafOutcome.never_started(self._launch)
         self._attempts.append(row)
         await self._host.executor.start(spec, handle)
-        return await self._await_end(row)
+        return await self._await_end(row, rendered)
 
-    async def _await_end(self, row: AttemptRow) -> LeafOutcome | None:
+    async def _await_end(self, row: AttemptRow, rendered: engine.Rendered | None) -> LeafOutcome | None:
         """The outcome of the task after this attempt; None: it will be tried again."""
         ended = await self._await_death(row.handle)
-        number = row.number
         success = None
         failure = _failure_of(ended, self._launch)
         state = AttemptState.SUCCEEDED
         if failure is None:
-            place = self._place(number)
             try:
-                rendered = render(self._launch, place.context(self._owner.settings, self._launch))
-                success = await asyncio.to_thread(self._collect, rendered, place)
+                success = await self._outputs(row.number, rendered)
             except OutputsInvalid as error:
                 failure = engine.Failure(code=_UNKNOWN, message=str(error))
         if failure is not None:
-            state = {Cause.CANCELLED: AttemptState.CANCELLED, Cause.LOST: AttemptState.LOST}.get(
-                ended.cause, AttemptState.FAILED
-            )
+            state = _ATTEMPT_STATES.get(ended.cause, AttemptState.FAILED)
         row = replace(
             row,
             state=state,
@@ -234,66 +245,49 @@ class Leaf:
             event = engine.LeafEnded(task_id=row.task_id, state=engine.SUCCEEDED, outputs=success)
             return LeafOutcome(event, row, self._launch.is_cache_enabled, ended.kill_method)
         assert failure is not None
-        if state is not AttemptState.CANCELLED and not self._cancelled.is_set() and self._may_try_again(row):
+        if state is not AttemptState.CANCELLED and not self._is_cancelled and self._may_try_again(row):
             self._owner.end_attempt(row, failure)
             return None
         task_state = engine.CANCELLED if state is AttemptState.CANCELLED else engine.FAILED
-        if state is AttemptState.LOST and self._cancelled.is_set():
+        if state is AttemptState.LOST and self._is_cancelled:
             task_state = engine.CANCELLED
         event = engine.LeafEnded(task_id=row.task_id, state=task_state, error=failure)
         return LeafOutcome(event, row, kill_method=ended.kill_method)
 
     async def _await_death(self, handle: bytes) -> Exit:
         """The end of an attempt, when every process of it is dead; while one is not, the run says which."""
-        waiting = asyncio.ensure_future(self._host.executor.wait(handle))
-        stopping = asyncio.ensure_future(self._cancelled.wait())
-        try:
-            await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if not waiting.done():
-                await self._host.executor.cancel(handle)
-            ended = await waiting
-        finally:
-            stopping.cancel()
-            waiting.cancel()
+        self._handle = handle
+        if self._is_cancelled:
+            await self._host.executor.cancel(handle)
+        ended = await self._host.executor.wait(handle)
         while ended.survivors:
             names = ", ".join(f"{alive.pid} ({alive.command})" for alive in ended.survivors)
-            self._owner.show_error(
-                Failure(_UNKNOWN, f"task {self._launch.path}: these processes could not be killed: {names}")
-            )
+            message = f"task {self._launch.path}: these processes could not be killed: {names}"
+            self._owner.show_error(Failure(_UNKNOWN, message))
             await asyncio.sleep(_SURVIVOR_PAUSE_S)
             ended = await self._host.executor.wait(handle)
+        self._handle = None
         return ended
 
     async def _take_slot(self) -> bool:
         """A place among the tasks that run at once; False: cancelled before there was one."""
-        if self._cancelled.is_set():
-            return False
-        if not self._host.slots.locked():
-            return await self._host.slots.acquire()
-        got = await self._unless_cancelled(self._host.slots.acquire())
-        return got is not None
+        return bool(await self._unless_cancelled(self._host.slots.acquire()))
 
     async def _unless_cancelled(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """What `work` gives; None, with `work` cancelled, when the run is cancelled first."""
-        doing = asyncio.ensure_future(work)
-        stopping = asyncio.ensure_future(self._cancelled.wait())
+        """What `work` gives; None, with `work` left half way, when the run is cancelled first."""
+        if self._is_cancelled:
+            work.close()
+            return None
+        self._waiting = asyncio.current_task()
         try:
-            await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if doing.done():
-                return doing.result()
-            doing.cancel()
-            await asyncio.wait({doing})
-            return None if doing.cancelled() or doing.exception() else doing.result()
+            return await work
+        except asyncio.CancelledError:
+            if not self._is_cancelled or self._waiting is None:
+                raise  # the server lets go of the run
+            self._waiting.uncancel()
+            return None
         finally:
-            doing.cancel()
-            stopping.cancel()
-
-    async def _is_cancelled_within(self, pause_s: float) -> bool:
-        try:
-            await asyncio.wait_for(self._cancelled.wait(), pause_s)
-        except TimeoutError:
-            return False
-        return True
+            self._waiting = None
 
     def _retry_pause_s(self) -> float:
         policy = self._launch.retry
@@ -308,22 +302,41 @@ class Leaf:
 
     def _place(self, number: int) -> AttemptPlace:
         run_id, task_id = self._owner.run.id, self._launch.task_id
-        attempt_dir = self._host.runs_dir / str(run_id) / str(task_id) / str(number)
         folder = str(task_id) if number == 1 else f"{task_id}-{number}"
-        settings = self._owner.settings
-        outputs_uri = f"{settings.pipeline_root}/{settings.job_id}/{folder}"
-        outputs_dir = self._host.artifacts.local_path(outputs_uri)
-        if outputs_dir is None:
-            raise CannotLaunch(f"this server cannot write to the output directory {outputs_uri!r}")
-        inputs = [
-            (artifact.uri, self._host.artifacts.local_path(artifact.uri))
-            for group in self._launch.inputs.artifacts
-            for artifact in group.artifacts
-        ]
-        return AttemptPlace(number, attempt_dir, outputs_uri, outputs_dir, tuple(inputs))
+        return AttemptPlace(
+            attempt_dir=Path(f"{self._host.runs_dir}/{run_id}/{task_id}/{number}"),
+            outputs_uri=f"{self._owner.outputs_uri}/{folder}",
+            outputs_dir=f"{self._owner.outputs_dir}/{folder}",
+        )
 
-    def _collect(self, rendered: engine.Rendered, place: AttemptPlace) -> engine.Values:
-        values = collect(rendered, self._launch, place.attempt_dir / "work")
+    def _render(self, number: int) -> engine.Rendered:
+        place = self._place(number)
+        output_file = f"{place.outputs_dir}/executor_output.json"
+        context = engine.RenderContext(
+            settings=self._owner.settings,
+            task_uuid=f"{self._owner.run.id}-{self._launch.task_id}",
+            outputs_uri=place.outputs_uri,
+            outputs_dir=place.outputs_dir,
+            output_file=output_file,
+            parameters_dir=place.outputs_dir,
+            are_uris_local=True,
+        )
+        for group in self._launch.inputs.artifacts:
+            for artifact in group.artifacts:
+                path = self._host.artifacts.local_path(artifact.uri)
+                if path is not None:
+                    context.local_paths.add(uri=artifact.uri, path=str(path))
+        return render(self._launch, context)
+
+    async def _outputs(self, number: int, rendered: engine.Rendered | None) -> engine.Values:
+        if not (self._launch.output_parameters or self._launch.output_artifacts):
+            return engine.Values()
+        return await asyncio.to_thread(
+            self._collect, rendered or self._render(number), self._place(number).attempt_dir
+        )
+
+    def _collect(self, rendered: engine.Rendered, attempt_dir: Path) -> engine.Values:
+        values = collect(rendered, self._launch, attempt_dir / "work")
         artifacts = [(group.name, artifact) for group in values.artifacts for artifact in group.artifacts]
         seen_there = self._host.artifacts.digest([artifact.uri for _, artifact in artifacts])
         for index, ((output, artifact), seen) in enumerate(zip(artifacts, seen_there, strict=True)):
@@ -335,31 +348,16 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class AttemptPlace:
-    """Where one attempt reads and writes."""
+    """Where one attempt reads and writes; `outputs_dir` is the local view of `outputs_uri`."""
 
-    number: int
     attempt_dir: Path
     outputs_uri: str
-    outputs_dir: Path
-    inputs: tuple[tuple[str, Path | None], ...]
+    outputs_dir: str
 
-    @property
-    def output_file(self) -> Path:
-        return self.outputs_dir / "executor_output.json"
 
-    def context(self, settings: engine.RunSettings, launch: engine.Launch) -> engine.RenderContext:
-        return engine.RenderContext(
-            settings=settings,
-            task_uuid=f"{settings.run_id}-{launch.task_id}",
-            outputs_uri=self.outputs_uri,
-            outputs_dir=str(self.outputs_dir),
-            output_file=str(self.output_file),
-            parameters_dir=str(self.outputs_dir),
-            local_paths=[
-                engine.LocalPath(uri=uri, path=str(path)) for uri, path in self.inputs if path is not None
-            ],
-            are_uris_local=True,
-        )
+async def _pause(pause_s: float) -> bool:
+    await asyncio.sleep(pause_s)
+    return True
 
 
 def _ended(launch: engine.Launch, state: engine.State, code: int, message: str) -> engine.LeafEnded:

@@ -220,7 +220,7 @@ class Scheduler:
         request.spec = claimed.spec
         if request.HasField("original"):
             request.original.spec = claimed.original_spec
-            request.original.records = claimed.original_records
+            request.original.records = _with_losses(claimed.original_records, request.original.records)
         settings = request.settings
         settings.run_id = run.id
         settings.job_id = run.name.job_id
@@ -242,6 +242,18 @@ class Scheduler:
 
     async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._writers, lambda: call(*args, **kwargs))
+
+
+def _with_losses(records: bytes, lost: bytes) -> bytes:
+    """The original's records with those in place that the plan found to have lost artifacts."""
+    if not lost:
+        return records
+    losses = {task.task_id: task for task in engine.TaskRecords.FromString(lost).tasks}
+    merged = engine.TaskRecords.FromString(records)
+    for task in merged.tasks:
+        if task.task_id in losses:
+            task.CopyFrom(losses[task.task_id])
+    return merged.SerializeToString()
 
 
 def _rfc3339(at_ns: int) -> str:
