@@ -260,7 +260,7 @@ class PipelineService:
     def _original(self, command: CreateRun) -> OriginalRun | None:
         if command.original_name:
             name = RunName.parse(command.original_name, "original_pipeline_job")
-            return self._store.get_original(name.parent, self._store.get_run(name).id)
+            return self._store.get_original(command.parent, self._store.get_run(name).id)
         if command.original_id:
             return self._store.get_original(command.parent, command.original_id)
         return None
@@ -283,8 +283,9 @@ class PipelineService:
             earlier = engine.RunRequest.FromString(original.request)
             if not settings.pipeline_root:
                 settings.pipeline_root = earlier.settings.pipeline_root
-            request.original.run_id = original.run.id
-            request.original.resource_name = str(original.run.name)
+            # A run that was cancelled before it began has no records; those of its own original stand for them.
+            request.original.run_id = original.records_run_id or original.run.id
+            request.original.resource_name = original.records_run_name or str(original.run.name)
             request.original.spec = original.spec
             request.original.parameters.extend(earlier.settings.parameters)
             request.original.pipeline_root = earlier.settings.pipeline_root

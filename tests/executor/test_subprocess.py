@@ -239,7 +239,7 @@ def test_a_gigabyte_of_output_is_kept_within_its_limit_first_and_last_part(bench
     spooled = json.loads((Path(Handle.decode(handle).attempt_dir) / "exit.json").read_bytes())
     assert spooled["log_bytes"] == (1 << 30) + 6 + 5
     assert spooled["log_was_cut"] is True
-    assert took_s < 15
+    assert took_s < 60
     assert sorted(file.name for file in Path(Handle.decode(handle).attempt_dir).iterdir()) == [
         "exit.json",
         "launch.json",

@@ -65,7 +65,7 @@ def steps_of(seed: int, constructs: Constructs) -> Iterator[tuple[Step, list[Run
             given,
             configs,
             failure_rate=chance.choice([0, 0, 0.1, 0.3]),
-            cancel_after=chance.randint(0, 5) if chance.random() < 0.12 else None,
+            cancel_after=chance.randint(0, 5) if chance.random() < 0.12 and constructs.cancels else None,
             noise=chance.choice([0, 0, 0, chance.randint(1, 2)]),
             world_seed=chance.randint(0, 2**32),
         )
@@ -88,6 +88,7 @@ def configs_for(chance: random.Random, original: Run, constructs: Constructs) ->
         return
     is_sdk = chance.random() < 0.7
     rate = chance.choice([0.0, 0.05, 0.2])
+    has_condition = any("condition" in path for path in original.past.tasks)
     quiet: list[str] = []  # below a DAG that is asked for or left out, only filler
     for path in sorted(original.past.tasks):
         task = original.past.tasks[path]
@@ -96,6 +97,7 @@ def configs_for(chance: random.Random, original: Run, constructs: Constructs) ->
         is_named = chance.random() < rate
         draw = chance.random()
         config = filler
+        may_skip = constructs.skips and (constructs.skips_under_conditions or not has_condition)
         if any(path.startswith((above + ".", above + "[")) for above in quiet):
             pass
         elif is_named and is_leaf and draw < 0.3 and constructs.overrides:
@@ -104,18 +106,20 @@ def configs_for(chance: random.Random, original: Run, constructs: Constructs) ->
                 if chance.random() < 0.6:
                     inputs[slot] = other_value(chance, value)
             config = Config(path, inputs=inputs)
-        elif is_named and is_leaf and draw < 0.6 and constructs.skips:
+        elif is_named and is_leaf and draw < 0.6 and may_skip:
             config = Config(path, skip_task=True)
         elif is_named and is_leaf:
             config = Config(path, skip_task=False)
-        elif is_named and constructs.requests_on_dags and (constructs.skips or task.state == "SUCCEEDED"):
+        elif is_named and constructs.requests_on_dags and (may_skip or task.state == "SUCCEEDED"):
             config = Config(path, skip_task=task.state != "SUCCEEDED")
             quiet.append(path)
         if (
             config is not filler
             and constructs.skip_downstream
+            and (constructs.skip_downstream_in_dags or "." not in path)
             and config.inputs is None
             and "[" not in path
+            and "condition" not in path  # what "downstream" means where a condition is open, the guide does not say
             and chance.random() < 0.4
         ):
             config.skip_downstream = True
@@ -159,6 +163,8 @@ def compare_step(steps: list[Step], runs: list[Run]) -> tuple[Difference | None,
     def differ(path: str, core: object, oracle: object) -> tuple[Difference, None]:
         return Difference(number, path, str(core), str(oracle), list(steps)), None
 
+    if actual.problems and expected.doubts:
+        return None, None
     if bool(actual.problems) != bool(expected.problems):
         return differ("", [p.field + ": " + p.message for p in actual.problems], expected.problems)
     if actual.problems:

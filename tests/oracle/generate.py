@@ -31,6 +31,9 @@ class Constructs:
     skips: bool = True
     skip_downstream: bool = True
     requests_on_dags: bool = True
+    skip_downstream_in_dags: bool = True
+    skips_under_conditions: bool = True
+    cancels: bool = True
     coercions: bool = True
     max_tasks: int = 30
 

@@ -94,6 +94,10 @@ class Planned:
         """Nothing that is still to run can change how this task stands."""
         return self.verdict in (REUSE, SKIP, NOT_TRIGGERED)
 
+    @property
+    def is_surely_lacking(self) -> bool:
+        return not self.would_skip and self.verdict != NOT_TRIGGERED
+
     def lacks(self, slot: Slot) -> bool:
         return self.verdict == SKIP or self.would_skip or slot in self.lacking
 
@@ -106,6 +110,8 @@ class Planned:
 @dataclass
 class Plan:
     problems: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    """Needs of what is left out only if a condition turns out to be true: refused or not, the guide leaves open."""
     tasks: dict[str, Planned] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
     closed_loops: list[str] = field(default_factory=list)
@@ -191,7 +197,7 @@ class _Planner:
             follows_skip = not is_exit and any(u in downstream for u in upstream)
             planned[name] = self._task(scope, name, task, planned, is_exit, follows_skip)
             config = self._config(planned[name])
-            starts_skip = config is not None and config.skip_downstream
+            starts_skip = config is not None and config.skip_downstream and planned[name].verdict != NOT_TRIGGERED
             inner = any(
                 other.skip_downstream
                 for other in self.configs.values()
@@ -257,7 +263,7 @@ class _Planner:
                 scope, path, original, task, component, inputs, gate, is_exit, config, before, follows_skip, kind
             )
         self.plan.tasks[path] = result
-        if result.verdict not in (SKIP, NOT_TRIGGERED) and not result.would_skip:
+        if result.verdict != SKIP and not result.would_skip:
             self._check_needs(path, task, component, siblings, overrides)
         return result
 
@@ -329,10 +335,12 @@ class _Planner:
             return Planned(path, "CONTAINER", which, frozenset(reasons), outputs or {}, original)
 
         # Condition.
-        if gate == CLOSED:
-            return verdict(NOT_TRIGGERED, "CONDITION_FALSE", "UPSTREAM_FAILED")
         is_named = config is not None and config.inputs is not None
         left_out = self._left_out(scope, config, before, is_named, follows_skip)
+        if gate == CLOSED:
+            closed = verdict(NOT_TRIGGERED, "CONDITION_FALSE", "UPSTREAM_FAILED")
+            closed.would_skip = bool(left_out)
+            return closed
         if gate == CONDITION_UNKNOWN:
             waiting = verdict(RE_EVALUATE, "CONDITION_UNKNOWN", "UPSTREAM_CHANGED")
             waiting.would_skip = bool(left_out)
@@ -428,7 +436,7 @@ class _Planner:
         outputs = _dag_outputs(component, children)
         summary = _summary(path, "DAG", original, gate, list(children.values()), outputs, force, self.past is None)
         summary.lacking = _lacking(component, children)
-        summary.would_skip = force == SKIP and gate == CONDITION_UNKNOWN
+        summary.would_skip = force == SKIP and gate >= CONDITION_UNKNOWN
         self._check_outputs(summary, component, children, force)
         return summary
 
@@ -442,7 +450,9 @@ class _Planner:
                 self.unlisted.append(scope.original)
                 self.plan.closed_loops.append("dropped:" + scope.original)
         if scope.gate == CLOSED:
-            return Planned(scope.path, "LOOP", NOT_TRIGGERED, frozenset({"CONDITION_FALSE"}), {}, scope.original)
+            closed = Planned(scope.path, "LOOP", NOT_TRIGGERED, frozenset({"CONDITION_FALSE"}), {}, scope.original)
+            closed.would_skip = scope.force == SKIP
+            return closed
         if items is UNKNOWN:
             if scope.force == SKIP and scope.gate != CONDITION_UNKNOWN:
                 return Planned(scope.path, "LOOP", SKIP, frozenset({scope.force_reason}), {}, scope.original)
@@ -530,18 +540,23 @@ class _Planner:
                 declared = component.get("inputDefinitions", {}).get(section, {}).get(name, {})
                 if declared.get("isOptional") or "defaultValue" in declared:
                     continue
-                self.plan.problems.append(f"{path} needs {upstream} for {name}")
+                is_sure = siblings[upstream].is_surely_lacking and self.plan.tasks[path].verdict != NOT_TRIGGERED
+                (self.plan.problems if is_sure else self.plan.doubts).append(f"{path} needs {upstream} for {name}")
 
     def _check_outputs(
         self, summary: Planned, component: dict[str, Any], children: dict[str, Planned], force: str
     ) -> None:
         """An output of a DAG that is not itself left out needs the task that it comes from."""
-        if force == SKIP or summary.verdict == NOT_TRIGGERED:
+        if force == SKIP:
             return
         for slot in summary.lacking:
             sources = [children[name] for name, source in _sources(component, slot) if children[name].lacks(source)]
-            if not all(child.is_cut for child in sources):
-                self.plan.problems.append(f"{summary.path} needs what its output {slot[1]} comes from")
+            uncut = [child for child in sources if not child.is_cut]
+            is_sure = any(child.is_surely_lacking for child in uncut) and summary.verdict != NOT_TRIGGERED
+            if uncut:
+                (self.plan.problems if is_sure else self.plan.doubts).append(
+                    f"{summary.path} needs what its output {slot[1]} comes from"
+                )
 
     def _config(self, planned: Planned) -> Config | None:
         return self._asked(planned.original, planned.path)

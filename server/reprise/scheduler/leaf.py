@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,8 @@ T = TypeVar("T")
 _LOST_ATTEMPTS_AT_MOST = 3
 _CANCELLED, _UNKNOWN, _NOT_FOUND, _DEADLINE, _EXHAUSTED = 1, 2, 5, 4, 8  # google.rpc.Code
 _SURVIVOR_PAUSE_S = 2.0
+_LOG_TAIL_BYTES = 4096
+_LONGEST_LAST_LINE = 300
 
 
 _ATTEMPT_STATES = {Cause.CANCELLED: AttemptState.CANCELLED, Cause.LOST: AttemptState.LOST}
@@ -232,6 +235,10 @@ class Leaf:
             except OutputsInvalid as error:
                 failure = engine.Failure(code=_UNKNOWN, message=str(error))
         if failure is not None:
+            if ended.cause is Cause.EXITED:
+                log = self._place(row.number).attempt_dir / "log"
+                if last_line := await asyncio.to_thread(_last_line, log):
+                    failure.message = f"{failure.message}: {last_line}"
             state = _ATTEMPT_STATES.get(ended.cause, AttemptState.FAILED)
         row = replace(
             row,
@@ -373,7 +380,7 @@ def _failure_of(ended: Exit, launch: engine.Launch) -> engine.Failure | None:
             return None
         case Cause.EXITED:
             how = f"exit code {ended.exit_code}" if ended.signal is None else f"signal {ended.signal}"
-            return engine.Failure(code=_UNKNOWN, message=f"task {launch.path} ended with {how}; see its log")
+            return engine.Failure(code=_UNKNOWN, message=f"ended with {how}")
         case Cause.CANCELLED:
             return engine.Failure(code=_CANCELLED, message="the run was cancelled")
         case Cause.TIMED_OUT:
@@ -387,6 +394,19 @@ def _failure_of(ended: Exit, launch: engine.Launch) -> engine.Failure | None:
                 code=_UNKNOWN,
                 message=ended.message or "the attempt was lost: neither its process nor its result is there",
             )
+
+
+def _last_line(log: Path) -> str:
+    """The last thing that a task said, cut short; "" where it said nothing."""
+    try:
+        with log.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - _LOG_TAIL_BYTES))
+            tail = file.read().decode(errors="replace")
+    except OSError:
+        return ""
+    lines = [line.strip() for line in tail.splitlines() if line.strip()]
+    return lines[-1][:_LONGEST_LAST_LINE] if lines else ""
 
 
 def _exit_json(ended: Exit) -> bytes:
