@@ -157,7 +157,10 @@ def compare_step(steps: list[Step], runs: list[Run]) -> tuple[Difference | None,
     step, number = steps[-1], len(steps) - 1
     original = runs[-1] if runs else None
     request = request_for(number + 1, step.spec, step.given, original, step.configs)
-    expected = planner.plan(step.spec, step.given, original.past if original else None, step.configs)
+    try:
+        expected = planner.plan(step.spec, step.given, original.past if original else None, step.configs)
+    except planner.Unjudgeable:
+        return None, None
     actual = plan(request)
 
     def differ(path: str, core: object, oracle: object) -> tuple[Difference, None]:

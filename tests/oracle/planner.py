@@ -26,8 +26,14 @@ REUSE, RE_EVALUATE, EXECUTE, SKIP, NOT_TRIGGERED, DROPPED = (
 # How surely the children of a DAG will come to be decided, from best to worst.
 OPEN, UNCERTAIN, CONDITION_UNKNOWN, CLOSED = range(4)
 
+MAYBE, SURELY = 1, 2
+
 Slot = tuple[str, str]
 """An input or output: ("parameters" or "artifacts", name)."""
+
+
+class Unjudgeable(Exception):
+    """The records or the guide do not say enough to decide this case."""
 
 
 @dataclass
@@ -86,7 +92,7 @@ class Planned:
     original: str | None = None
     is_closed_box: bool = False  # a loop whose items are not known yet
     would_skip: bool = False  # left out, unless its condition turns out to be false
-    lacking: frozenset[Slot] = frozenset()  # outputs of a DAG that come from what is left out inside it
+    lacking: dict[Slot, int] = field(default_factory=dict)  # outputs of a DAG that come from what is left out inside it
     is_cut: bool = False  # everything downstream of it, or of something in it, is left out as well
 
     @property
@@ -94,12 +100,11 @@ class Planned:
         """Nothing that is still to run can change how this task stands."""
         return self.verdict in (REUSE, SKIP, NOT_TRIGGERED)
 
-    @property
-    def is_surely_lacking(self) -> bool:
-        return not self.would_skip and self.verdict != NOT_TRIGGERED
-
-    def lacks(self, slot: Slot) -> bool:
-        return self.verdict == SKIP or self.would_skip or slot in self.lacking
+    def lacks(self, slot: Slot) -> int:
+        """How surely an output is missing because a task is left out: not, if a condition holds, or surely."""
+        if self.would_skip:
+            return MAYBE
+        return SURELY if self.verdict == SKIP else self.lacking.get(slot, 0)
 
     def output(self, slot: Slot) -> Any:
         if self.kind == "CONTAINER" and not self.is_settled or self.is_closed_box:
@@ -507,16 +512,9 @@ class _Planner:
 
     def _old_items(self, original: str | None) -> list[tuple[str, Any]]:
         """The iterations that a loop of the original had, each with its item."""
-        if original is None or self.past is None or original not in self.past.tasks:
+        if original is None or self.past is None:
             return []
-        task, _ = _definition(self.past.spec, original)
-        items = _items(task["parameterIterator"], self.past.tasks[original].inputs)
-        if items is ABSENT:
-            items = self.past.items.get(original, ABSENT)
-        if items is ABSENT or items is UNKNOWN:
-            return []
-        pairs = [(f"{original}[{index}]", item) for index, item in enumerate(items)]
-        return [pair for pair in pairs if pair[0] in self.past.tasks]
+        return [(f"{original}[{index}]", item) for index, item in enumerate(old_items(self.past, original))]
 
     # What is left over.
 
@@ -540,7 +538,8 @@ class _Planner:
                 declared = component.get("inputDefinitions", {}).get(section, {}).get(name, {})
                 if declared.get("isOptional") or "defaultValue" in declared:
                     continue
-                is_sure = siblings[upstream].is_surely_lacking and self.plan.tasks[path].verdict != NOT_TRIGGERED
+                surely = siblings[upstream].lacks((section, key)) == SURELY
+                is_sure = surely and self.plan.tasks[path].verdict != NOT_TRIGGERED
                 (self.plan.problems if is_sure else self.plan.doubts).append(f"{path} needs {upstream} for {name}")
 
     def _check_outputs(
@@ -550,13 +549,14 @@ class _Planner:
         if force == SKIP:
             return
         for slot in summary.lacking:
-            sources = [children[name] for name, source in _sources(component, slot) if children[name].lacks(source)]
-            uncut = [child for child in sources if not child.is_cut]
-            is_sure = any(child.is_surely_lacking for child in uncut) and summary.verdict != NOT_TRIGGERED
-            if uncut:
-                (self.plan.problems if is_sure else self.plan.doubts).append(
-                    f"{summary.path} needs what its output {slot[1]} comes from"
-                )
+            sources = [(children[name], source) for name, source in _sources(component, slot)]
+            uncut = [child.lacks(source) for child, source in sources if not child.is_cut]
+            if not any(uncut):
+                continue
+            is_sure = SURELY in uncut and summary.verdict != NOT_TRIGGERED
+            (self.plan.problems if is_sure else self.plan.doubts).append(
+                f"{summary.path} needs what its output {slot[1]} comes from"
+            )
 
     def _config(self, planned: Planned) -> Config | None:
         return self._asked(planned.original, planned.path)
@@ -599,7 +599,11 @@ def _overrides(before: Task | None, config: Config | None) -> dict[Slot, Any]:
 
 
 def _is_old(before: Task | None, slot: Slot, value: Any) -> bool:
-    return before is not None and slot in before.inputs and same(before.inputs[slot], value)
+    if before is None or slot not in before.inputs:
+        return False
+    if slot[0] == "artifacts":
+        return _artifacts(before.inputs[slot]) == _artifacts(value)
+    return same(before.inputs[slot], value)
 
 
 def _outcome(past: Past, path: str) -> tuple[dict[str, Any], Task] | None:
@@ -613,8 +617,43 @@ def _outcome(past: Past, path: str) -> tuple[dict[str, Any], Task] | None:
             return run.spec, task
         if task.state == "FAILED" or task.was_started or task.is_left_out or task.reason == "CONDITION_FALSE":
             return None
-        run = run.parent
+        above = _path_in_parent(run, path)
+        if above is None:
+            return None
+        path, run = above, run.parent
     return None
+
+
+def _path_in_parent(run: Past, path: str) -> str | None:
+    """Where a task of a run was in the run's original: the same names, iterations by their items."""
+    if run.parent is None:
+        return None
+    here, there = "", ""
+    for segment in path.split("."):
+        name = re.sub(r"\[\d+\]$", "", segment)
+        here, there = f"{here}.{name}".lstrip("."), f"{there}.{name}".lstrip(".")
+        if name != segment:
+            index = int(segment[len(name) + 1 : -1])
+            items, before = old_items(run, here), old_items(run.parent, there)
+            ordinal = sum(1 for other in items[:index] if same(other, items[index]))
+            twins = [number for number, item in enumerate(before) if same(item, items[index])]
+            if ordinal >= len(twins):
+                return None
+            here, there = f"{here}[{index}]", f"{there}[{twins[ordinal]}]"
+    return there
+
+
+def old_items(past: Past, loop: str) -> list[Any]:
+    """The items of a loop of a run that has ended."""
+    if loop not in past.tasks or f"{loop}[0]" not in past.tasks:
+        return []
+    task, _ = _definition(past.spec, loop)
+    items = _items(task["parameterIterator"], past.tasks[loop].inputs)
+    if items is ABSENT:
+        items = past.items.get(loop, ABSENT)
+    if items is ABSENT:
+        raise Unjudgeable(f"what {loop} looped over is not on record, because it never started")
+    return items
 
 
 def _items(iterator: dict[str, Any], inputs: dict[Slot, Any]) -> Any:
@@ -663,13 +702,15 @@ def _sources(component: dict[str, Any], slot: Slot) -> list[tuple[str, Slot]]:
     ]
 
 
-def _lacking(component: dict[str, Any], children: dict[str, Planned]) -> frozenset[Slot]:
-    return frozenset(
-        (section, name)
-        for section, outputs in component["dag"].get("outputs", {}).items()
-        for name in outputs
-        if any(children[child].lacks(source) for child, source in _sources(component, (section, name)))
-    )
+def _lacking(component: dict[str, Any], children: dict[str, Planned]) -> dict[Slot, int]:
+    found: dict[Slot, int] = {}
+    for section, outputs in component["dag"].get("outputs", {}).items():
+        for name in outputs:
+            sources = _sources(component, (section, name))
+            lack = max((children[child].lacks(source) for child, source in sources), default=0)
+            if lack:
+                found[section, name] = lack
+    return found
 
 
 def _dag_outputs(component: dict[str, Any], children: dict[str, Planned]) -> dict[Slot, Any]:
@@ -779,6 +820,8 @@ def evaluate(condition: str, inputs: dict[Slot, Any]) -> Any:
             answers.append(UNKNOWN)
             continue
         other: Any = match["text"] if match["number"] is None else int(match["number"])
+        if value is ABSENT:
+            raise Unjudgeable("a condition on an absent value fails its task")
         if match["cast"]:
             value = int(value)
         answer = {"==": value == other, "!=": value != other, ">": False, "<": False}[match["op"]]

@@ -108,9 +108,10 @@ class _Story:
         request = create_request(
             load_pipeline(FOLDER / "long_pipeline.yaml"), {"marker": marker}, run_id="demo-3"
         )
-        name = self._client.create(request).name
+        job = self._client.create(request)
+        name, run_id = job.name, job.labels["vertex-ai-pipelines-run-billing-id"]
         while not any(
-            arguments[-1:] == [marker] and arguments[1:2] == ["-c"] for _, arguments in _processes(marker)
+            arguments[-1:] == [marker] and arguments[1:2] == ["-c"] for _, arguments in _processes(run_id)
         ):
             self._expect(time.monotonic() < self._deadline, "the task should have started its child")
             job = self._client.get(name, ("state",))
@@ -118,7 +119,7 @@ class _Story:
                 run_state(job) in {"PENDING", "RUNNING"}, f"the run should go on, it is {run_state(job)}"
             )
             time.sleep(0.05)
-        alive = list(_processes(marker))
+        alive = list(_processes(run_id))
         self._say(f"its processes: {', '.join(f'{pid} ({Path(command[0]).name})' for pid, command in alive)}")
         self._command("cancel demo-3 --wait")
         began = time.monotonic()
@@ -126,7 +127,7 @@ class _Story:
         job = self._until_end(name)
         took_s = time.monotonic() - began
         self._expect(run_state(job) == "CANCELLED", f"the run should be cancelled, it is {run_state(job)}")
-        left = [pid for pid, _ in _processes(marker)]
+        left = [pid for pid, _ in _processes(run_id)]
         self._expect(not left, f"processes are left: {left}")
         self._say(f"CANCELLED after {took_s:.1f} s; of {len(alive)} processes, none is left")
 
@@ -155,16 +156,18 @@ class _Story:
             raise DemoFailed(text)
 
 
-def _processes(marker: str) -> Iterator[tuple[int, list[str]]]:
-    """Every process of this machine that has the marker in its command line."""
+def _processes(run_id: str) -> Iterator[tuple[int, list[str]]]:
+    """Every process of this machine that a task of the run has started, with its command line."""
+    mark = f"REPRISE_ATTEMPT={run_id}.".encode()
     for folder in Path("/proc").iterdir():
         if not folder.name.isdecimal():
             continue
         try:
-            command = (folder / "cmdline").read_bytes()
+            is_one = mark in (folder / "environ").read_bytes()
+            command = (folder / "cmdline").read_bytes() if is_one else b""
         except OSError:  # it has ended meanwhile
             continue
-        if marker.encode() in command:
+        if is_one and command:
             yield int(folder.name), [part.decode(errors="replace") for part in command.split(b"\0")[:-1]]
 
 
