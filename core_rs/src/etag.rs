@@ -4,8 +4,10 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::canonical::write_protobuf;
 use crate::messages::{Message, RunRequest};
 use crate::value::Value;
+use crate::wire::Writer;
 
 /// The digest of a request: spec, parameters, configs, the original's outcomes and the presence of their artifacts.
 pub fn digest(request: &RunRequest<'_>) -> [u8; 32] {
@@ -35,7 +37,8 @@ pub fn digest(request: &RunRequest<'_>) -> [u8; 32] {
     part("root", settings.pipeline_root.as_bytes());
     if let Some(original) = &request.original {
         part("original", &original.run_id.to_le_bytes());
-        part("original.spec", &canonical_spec(&original.spec));
+        // Stored bytes, the same each time.
+        part("original.spec", &original.spec);
         for parameter in &original.parameters {
             part("original.parameter", parameter.name.as_bytes());
             part("value", canonical_json(&parameter.json).as_bytes());
@@ -64,12 +67,19 @@ pub fn digest(request: &RunRequest<'_>) -> [u8; 32] {
     hasher.finalize().into()
 }
 
+/// Every Struct with equal members has the same canonical text, whatever their order in the bytes.
 fn canonical_spec(bytes: &[u8]) -> Vec<u8> {
-    match Value::from_protobuf_struct(bytes) {
-        Ok(value) => value.to_json().into_bytes(),
+    let mut value = Writer::with_capacity(bytes.len() + 12);
+    value.bytes_always(STRUCT_VALUE, bytes);
+    let mut canonical = Vec::with_capacity(bytes.len());
+    match write_protobuf(value.as_bytes(), &mut canonical) {
+        Ok(()) => canonical,
         Err(_) => bytes.to_vec(),
     }
 }
+
+/// The field of a google.protobuf.Value that holds a Struct.
+const STRUCT_VALUE: u32 = 5;
 
 fn canonical_json(text: &str) -> String {
     Value::from_json(text).map_or_else(|_| text.to_owned(), |value| value.to_json())

@@ -26,14 +26,15 @@ pub fn plan(request: &RunRequest<'_>) -> PlanResult {
         result.schema_version = checked.spec.schema_version.clone();
         result.requirements = requirements::requirements(&checked.spec);
         result.parameters = checked.parameters.clone();
-        let (machine, _) = sweep(request, &checked, &mut problems, &mut result.warnings);
-        let (unbound, warnings) = machine.unbound_configs();
+        let (mut machine, _) = sweep(request, &checked, &mut problems, &mut result.warnings);
+        let dropped = machine.dropped();
+        let (unbound, warnings) = machine.unbound_configs(&dropped);
         for problem in machine.problems.iter().chain(&unbound) {
             problems.add(&problem.field, problem.message.clone());
         }
         result.warnings.extend(warnings);
-        result.tasks = tasks(&machine);
-        result.tasks.extend(machine.dropped());
+        result.tasks = tasks(&mut machine);
+        result.tasks.extend(dropped);
     }
     if !problems.is_empty() {
         result.tasks.clear();
@@ -135,13 +136,13 @@ fn check(request: &RunRequest<'_>, problems: &mut Problems, warnings: &mut Vec<S
     problems.is_empty().then_some(Checked { spec, parameters, inputs })
 }
 
-/// The records of all tasks, in id order.
-fn tasks(machine: &Machine) -> Vec<TaskRecord> {
+/// The records of all tasks, in id order. What the machine kept of them goes over into the records.
+fn tasks(machine: &mut Machine) -> Vec<TaskRecord> {
     let mut records = Vec::with_capacity(machine.nodes.len());
     for id in ROOT + 1..machine.nodes.len() as u32 {
+        let ended = machine.take_ended(id);
         let node = machine.node(id);
-        let task = machine.task_of(node);
-        let ended = machine.ended_of(node);
+        let identity = machine.identity(id, machine.task_of(node));
         records.push(TaskRecord {
             state: ended.state,
             verdict: ended.verdict,
@@ -155,7 +156,7 @@ fn tasks(machine: &Machine) -> Vec<TaskRecord> {
             source: ended.source,
             is_left_out: ended.is_left_out,
             override_inputs: ended.override_inputs,
-            ..machine.identity(id, task)
+            ..identity
         });
     }
     records

@@ -229,20 +229,20 @@ fn a_chain_of_ten_thousand_tasks_runs() {
 }
 
 #[test]
-fn a_fan_of_a_hundred_thousand_tasks_is_planned_and_joined() {
+fn a_fan_of_thirty_thousand_tasks_is_planned_and_joined() {
     let mut tasks = serde_json::Map::new();
-    for index in 0..100_000 {
+    for index in 0..30_000 {
         tasks.insert(format!("t{index:06}"), task("comp-a", json!({"x": "in:p"})));
     }
     let mut join = task("comp-b", json!({}));
-    join["dependentTasks"] = (0..100_000).map(|index| format!("t{index:06}")).collect();
+    join["dependentTasks"] = (0..30_000).map(|index| format!("t{index:06}")).collect();
     tasks.insert("join".into(), join);
     let mut spec = pipeline(components(&[("comp-a", leaf("a", &[("x", "STRING")])), ("comp-b", leaf("b", &[]))]), Json::Object(tasks));
     spec["root"]["inputDefinitions"] = json!({"parameters": {"p": {"parameterType": "STRING"}}});
     let request = request(&spec, json!({"p": "1"}));
-    assert_eq!(planned(&request).len(), 100_001);
+    assert_eq!(planned(&request).len(), 30_001);
     let first = run(&request, |launch| leave(launch, json!("x")));
-    assert_eq!((first.state, first.launched.len()), (State::Succeeded, 100_001));
+    assert_eq!((first.state, first.launched.len()), (State::Succeeded, 30_001));
     assert_eq!(first.launched.last().unwrap(), "join");
 }
 

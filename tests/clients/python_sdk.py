@@ -8,12 +8,15 @@ is read from the ledger that the tasks write. Ends with the line `all good`.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from google.api_core import exceptions
 from google.auth import credentials as auth
-from google.cloud import aiplatform, aiplatform_v1beta1
+from google.cloud import aiplatform, aiplatform_v1, aiplatform_v1beta1
 from google.cloud.aiplatform.preview.pipelinejob import pipeline_jobs as preview
 from google.protobuf import struct_pb2
 
@@ -30,16 +33,31 @@ class Scenario:
 
     def run(self) -> None:
         failed = self.submit_and_fail()
+        print("ok submit", flush=True)
         succeeded = self.rerun_failed_with_other_parameters(failed)
+        print("ok rerun with parameters", flush=True)
         self.rerun_failed_with_a_task_skipped(failed)
+        print("ok rerun with skip", flush=True)
         self.rerun_succeeded_with_other_inputs(succeeded)
+        print("ok rerun with inputs", flush=True)
         self.rerun_succeeded_with_a_task_executed(succeeded)
+        print("ok rerun of one task", flush=True)
         cancelled = self.cancel()
+        print("ok cancel", flush=True)
         self.rerun_cancelled(cancelled)
+        print("ok rerun of a cancelled run", flush=True)
         self.cancel_several()
+        print("ok batch cancel", flush=True)
         self.get_and_list(failed, succeeded)
+        print("ok list", flush=True)
+        self.refusals(failed)
+        print("ok errors", flush=True)
         self.delete(failed)
+        print("ok delete", flush=True)
         self.rerun_of_a_rerun_whose_original_is_gone(succeeded)
+        print("ok rerun of a rerun", flush=True)
+        self.delete_several()
+        print("ok batch delete", flush=True)
 
     def submit_and_fail(self) -> aiplatform.PipelineJob:
         job = self._job("sdk-failed", "steps", {"ledger": self._ledger("failed")})
@@ -173,6 +191,32 @@ class Scenario:
         assert [job.resource_name for job in some] == [failed.resource_name], some
         assert succeeded.resource_name in names
 
+    def refusals(self, failed: aiplatform.PipelineJob) -> None:
+        client = failed.api_client
+        parent, _, _ = failed.resource_name.rpartition("/pipelineJobs/")
+        with _refused(exceptions.NotFound):
+            client.get_pipeline_job(name=f"{parent}/pipelineJobs/none")
+        with _refused(exceptions.NotFound):
+            client.cancel_pipeline_job(name=f"{parent}/pipelineJobs/none")
+        with _refused(exceptions.Conflict):
+            self._job("sdk-failed", "waiting", {"ledger": self._ledger("refused")}).submit()
+        with _refused(exceptions.InvalidArgument, exceptions.BadRequest):
+            client.create_pipeline_job(parent=parent, pipeline_job=aiplatform_v1.PipelineJob())
+        with _refused(exceptions.InvalidArgument, exceptions.BadRequest) as error:
+            inputs = Config.Inputs(parameter_values={"undeclared": struct_pb2.Value(number_value=1)})
+            config = Config(task_id=self._task_id(failed, "multiply"), inputs=inputs)
+            self._rerun(failed, "sdk-refused", [config])
+        assert error[0].reason == "INVALID_ARGUMENT" and error[0].domain == "reprise", error[0]
+
+    def delete_several(self) -> None:
+        client = aiplatform.PipelineJob.list(enable_simple_view=True)[0].api_client
+        parent = f"projects/{self._project}/locations/{_LOCATION}"
+        names = [f"{parent}/pipelineJobs/sdk-batch-{number}" for number in (1, 2)]
+        response = client.batch_delete_pipeline_jobs(parent=parent, names=names).result(timeout=60)
+        assert [job.name for job in response.pipeline_jobs] == names, response
+        with _refused(exceptions.NotFound):
+            aiplatform.PipelineJob.get(names[0])
+
     def delete(self, failed: aiplatform.PipelineJob) -> None:
         name = failed.resource_name
         failed.delete()
@@ -248,6 +292,17 @@ class Scenario:
     def _ran(self, name: str) -> list[str]:
         path = Path(self._ledger(name))
         return path.read_text().split() if path.exists() else []
+
+
+@contextlib.contextmanager
+def _refused(*kinds: type[exceptions.GoogleAPICallError]) -> Iterator[list[exceptions.GoogleAPICallError]]:
+    found: list[exceptions.GoogleAPICallError] = []
+    try:
+        yield found
+    except kinds as error:
+        found.append(error)
+    else:
+        raise AssertionError(f"expected {kinds[0].__name__}")
 
 
 def _states(job: aiplatform.PipelineJob) -> dict[str, str]:

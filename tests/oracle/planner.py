@@ -90,6 +90,7 @@ class Planned:
     reasons: frozenset[str]
     outputs: dict[Slot, Any] = field(default_factory=dict)
     original: str | None = None
+    is_fan_in: bool = False  # a loop that is not left out itself: iterations without output are left out of its lists
     is_closed_box: bool = False  # a loop whose items are not known yet
     would_skip: bool = False  # left out, unless its condition turns out to be false
     lacking: dict[Slot, int] = field(default_factory=dict)  # outputs of a DAG that come from what is left out inside it
@@ -104,6 +105,8 @@ class Planned:
         """How surely an output is missing because a task is left out: not, if a condition holds, or surely."""
         if self.would_skip:
             return MAYBE
+        if self.is_fan_in:
+            return 0
         return SURELY if self.verdict == SKIP else self.lacking.get(slot, 0)
 
     def output(self, slot: Slot) -> Any:
@@ -402,6 +405,8 @@ class _Planner:
         if follows_skip:
             return ("SKIP_DOWNSTREAM", "INHERITED")
         if before is not None and before.is_left_out and not is_named:
+            if scope.force == EXECUTE:
+                raise Unjudgeable("asked for by a config above, left out in the original: the guide names no winner")
             return ("INHERITED",)
         return ()
 
@@ -431,6 +436,8 @@ class _Planner:
         elif config is not None and before is None and config.skip_task:
             force, reason = SKIP, "REQUESTED_BY_PARENT"
         if before is not None and before.is_left_out and force != SKIP:
+            if force == EXECUTE:
+                raise Unjudgeable("asked for by a config above, left out in the original: the guide names no winner")
             force, reason = SKIP, "INHERITED"
         if follows_skip:
             force, reason = SKIP, "SKIP_DOWNSTREAM"
@@ -462,7 +469,13 @@ class _Planner:
             if scope.force == SKIP and scope.gate != CONDITION_UNKNOWN:
                 return Planned(scope.path, "LOOP", SKIP, frozenset({scope.force_reason}), {}, scope.original)
             return Planned(
-                scope.path, "LOOP", RE_EVALUATE, frozenset({"CONDITION_UNKNOWN"}), {}, scope.original, True
+                scope.path,
+                "LOOP",
+                RE_EVALUATE,
+                frozenset({"CONDITION_UNKNOWN"}),
+                original=scope.original,
+                is_closed_box=True,
+                would_skip=scope.force == SKIP,
             )
         if items is ABSENT:
             items = []
@@ -486,6 +499,8 @@ class _Planner:
                 elif state != "SUCCEEDED" and own.skip_task:
                     force, reason = SKIP, "REQUESTED_BY_PARENT"
             if original is not None and self.past.tasks[original].is_left_out and force != SKIP:
+                if force == EXECUTE:
+                    raise Unjudgeable("asked for by a config above, left out in the original")
                 force, reason = SKIP, "INHERITED"
             inputs = {**scope.inputs, ("parameters", iterator["itemInput"]): item}
             inner = Scope(
@@ -508,7 +523,12 @@ class _Planner:
                 if section == "artifacts":
                     present = [] if unknown else [one for value in present for one in _as_list(value)]
                 collected[section, name] = UNKNOWN if unknown else present
-        return _summary(scope.path, "LOOP", scope.original, scope.gate, iterations, collected, scope.force, self.past is None)
+        summary = _summary(
+            scope.path, "LOOP", scope.original, scope.gate, iterations, collected, scope.force, self.past is None
+        )
+        summary.is_fan_in = scope.force != SKIP
+        summary.would_skip = scope.force == SKIP and scope.gate >= CONDITION_UNKNOWN
+        return summary
 
     def _old_items(self, original: str | None) -> list[tuple[str, Any]]:
         """The iterations that a loop of the original had, each with its item."""
@@ -573,6 +593,9 @@ class _Planner:
         for path, task in self.past.tasks.items():
             if path in self.matched or any(path.startswith((f"{loop}[", f"{loop}.")) for loop in self.unlisted):
                 continue
+            config = self.configs.get(path)
+            if config is not None and config.inputs is not None:
+                (self.plan.problems if config.inputs else self.plan.doubts).append(f"{path} is gone and has inputs")
             self.plan.tasks["dropped:" + path] = Planned(
                 path, task.kind, DROPPED, frozenset({"REMOVED", "ITEM_REMOVED"}), {}, path
             )
@@ -728,6 +751,8 @@ def _dag_outputs(component: dict[str, Any], children: dict[str, Planned]) -> dic
                 for source in output["valueFromOneof"]["parameterSelectors"]
             ]
             present = [value for value in values if value is not ABSENT]
+            if not present and all(child.is_settled for child in children.values()):
+                raise Unjudgeable("a choice between nothing fails its group")
             outputs["parameters", name] = present[0] if present else ABSENT
             if any(value is UNKNOWN for value in present):
                 outputs["parameters", name] = UNKNOWN

@@ -152,6 +152,9 @@ def _gated(stage: Stage) -> Leaf:
     )
 
 
+@pytest.mark.xfail(
+    strict=True, reason="The cache key: equal tasks of different runs at the same time run once"
+)
 def test_equal_tasks_of_different_runs_at_the_same_time_run_once(stage: Stage) -> None:
     spec = stage.spec({"a": Task(_gated(stage), cache=True)})
     names = [stage.submit(spec).name for _ in range(3)]

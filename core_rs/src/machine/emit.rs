@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::node::{Item, Node};
+use super::node::Item;
 use super::slot::{artifacts, ArtifactSlot, NodeId, ParameterSlot, Slot, Slots, ROOT};
 use super::{Machine, Mode};
 use crate::messages::{
@@ -27,36 +27,42 @@ impl Machine {
         if self.mode == Mode::Plan || id == ROOT {
             return;
         }
-        let node = self.node(id);
-        let ended = self.ended_of(node);
+        let ended = self.take_ended(id);
         self.decide(id, What::Ended(Box::new(ended)));
     }
 
-    /// What became of a task, as the server keeps it.
-    pub(crate) fn ended_of(&self, node: &Node) -> NodeEnded {
-        let component = self.spec.component(node.component);
-        let details = node.details.as_deref();
-        let outputs = match (details.and_then(|details| details.outputs.clone()), &node.outputs) {
-            (Some(outputs), _) => Some(outputs),
-            (None, Some(slots)) => Some(output_values(component, slots)),
-            (None, None) => None,
-        };
-        NodeEnded {
+    /// What became of a task, as it is told once: what is not needed again goes over into the message.
+    pub(crate) fn take_ended(&mut self, id: NodeId) -> NodeEnded {
+        let spec = Arc::clone(&self.spec);
+        let caused_by = self.path(self.node(id).caused_by);
+        let node = self.node_mut(id);
+        let component = spec.component(node.component);
+        let mut ended = NodeEnded {
             state: node.state,
             verdict: node.verdict,
             reason: node.reason,
-            reason_field: details.map(|details| details.reason_field.clone()).unwrap_or_default(),
-            caused_by: self.path(node.caused_by),
-            inputs: details.and_then(|details| details.inputs.clone()),
-            outputs,
-            error: details.and_then(|details| details.error.clone()).filter(|_| node.state == State::Failed),
-            source: details.and_then(|details| details.source.clone()),
-            key: details.and_then(|d| d.key.as_ref()).map(|(digest, _)| digest.to_vec()).unwrap_or_default(),
-            preimage: details.and_then(|d| d.key.as_ref()).map(|(_, preimage)| preimage.clone()).unwrap_or_default(),
+            caused_by,
             is_left_out: node.is_left_out,
-            override_inputs: details.and_then(|details| details.overrides.clone()),
-            candidate: details.and_then(|details| details.candidate.clone()),
+            ..NodeEnded::default()
+        };
+        if let Some(details) = node.details.as_deref_mut() {
+            ended.reason_field = std::mem::take(&mut details.reason_field);
+            ended.inputs = details.inputs.take();
+            ended.outputs = details.outputs.take();
+            // Kept, because a final status may ask for it.
+            ended.error = details.error.clone().filter(|_| node.state == State::Failed);
+            ended.source = details.source.take();
+            ended.override_inputs = details.overrides.take();
+            ended.candidate = details.candidate.take();
+            if let Some((digest, preimage)) = details.key.take() {
+                ended.key = digest.to_vec();
+                ended.preimage = preimage;
+            }
         }
+        if ended.outputs.is_none() {
+            ended.outputs = node.outputs.as_ref().map(|slots| output_values(component, slots));
+        }
+        ended
     }
 
     /// The inputs of a DAG; an iteration's without the list that its item comes from.

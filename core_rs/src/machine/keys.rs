@@ -3,7 +3,7 @@
 use super::resolve::Resolved;
 use super::slot::{ArtifactSlot, NodeId, Slot, TracedArtifact};
 use super::Machine;
-use crate::key::KeyArtifact;
+use crate::key::{ComponentKey, KeyArtifact, KeyBuilder};
 use crate::parameter::ParameterType;
 use crate::placeholder::{identities_in_text, identities_in_value, names_uri_or_path, IdentityValues};
 use crate::spec::{Component, Container, Executor, ExecutorBody, Importer, Task};
@@ -29,22 +29,15 @@ impl Machine {
         if let Some(key) = task.extras.as_ref().and_then(|extras| extras.cache_key.as_ref()) {
             keys.cache_key(key);
         }
-        let mut container: Option<&Container> = None;
-        match executor.map(|executor| &executor.body) {
-            Some(ExecutorBody::Container(body)) => {
-                keys.container(&body.image, &body.command, &body.args);
-                for (name, value) in &body.env {
-                    keys.env(name, value);
-                }
-                container = Some(body);
-            }
-            Some(ExecutorBody::Importer(_)) => {
-                if let Some(values) = importer {
-                    keys.importer(values.uri.known().map(String::as_str), values.metadata.known(), None);
-                }
-            }
-            _ => {}
+        let container: Option<&Container> = match executor.map(|executor| &executor.body) {
+            Some(ExecutorBody::Container(body)) => Some(body),
+            _ => None,
+        };
+        if let Some(values) = importer {
+            keys.importer(values.uri.known().map(String::as_str), values.metadata.known(), None);
         }
+        let prepared = self.component_keys.entry(task.component).or_insert_with(|| prepare(container, component));
+        keys.component(prepared);
         for (input, slot) in component.inputs.iter().zip(resolved.slots.parameters.iter()) {
             match slot {
                 Slot::Known(value) if input.kind == ParameterType::TaskFinalStatus => {
@@ -87,12 +80,6 @@ impl Machine {
                 Slot::Unknown { .. } => keys.unknown_artifacts(&input.name),
                 Slot::Absent { .. } => {}
             }
-        }
-        for output in component.outputs.iter() {
-            keys.output_parameter(&output.name, output.kind);
-        }
-        for output in component.output_artifacts.iter() {
-            keys.output_artifact(&output.name, &output.schema.title, output.is_list);
         }
         let preimage = keys.preimage();
         let key = LeafKey { digest: crate::key::digest(&preimage), preimage, is_complete: keys.is_complete() };
@@ -180,6 +167,24 @@ impl Machine {
         };
         ImporterValues { uri, metadata }
     }
+}
+
+/// What the keys of all tasks of a component have in common.
+fn prepare(container: Option<&Container>, component: &Component) -> ComponentKey {
+    let mut keys = KeyBuilder::new();
+    if let Some(body) = container {
+        keys.container(&body.image, &body.command, &body.args);
+        for (name, value) in &body.env {
+            keys.env(name, value);
+        }
+    }
+    for output in component.outputs.iter() {
+        keys.output_parameter(&output.name, output.kind);
+    }
+    for output in component.output_artifacts.iter() {
+        keys.output_artifact(&output.name, &output.schema.title, output.is_list);
+    }
+    keys.component_key()
 }
 
 /// What an importer brings in.

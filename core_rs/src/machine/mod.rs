@@ -15,7 +15,7 @@ mod rerun;
 mod resolve;
 mod slot;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::messages::{
@@ -63,6 +63,7 @@ pub struct Machine {
     has_failed: bool,
     any_cancelled: bool,
     keys: crate::key::KeyBuilder,
+    component_keys: HashMap<u32, crate::key::ComponentKey>,
     prior: Prior,
     /// Found while planning.
     pub(crate) problems: Vec<Problem>,
@@ -86,6 +87,7 @@ impl Machine {
             has_failed: false,
             any_cancelled: false,
             keys: crate::key::KeyBuilder::new(),
+            component_keys: HashMap::new(),
             prior,
             problems: Vec::new(),
             lost_reads: BTreeSet::new(),

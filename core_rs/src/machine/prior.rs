@@ -18,8 +18,10 @@ pub struct Prior {
     run_name: String,
     run_id: i64,
     pub(super) records: Vec<TaskRecord>,
-    /// (parent's task id, name or item identity) to record.
-    children: HashMap<(i64, String), u32>,
+    /// (parent's task id, name or item identity) to record; made when the order of the records does not tell.
+    children: Option<HashMap<(i64, String), u32>>,
+    /// The record that comes next where the new run is like the original.
+    next: u32,
     pub(super) configs: Vec<Config>,
     by_record: HashMap<u32, u32>,
     by_path: HashMap<String, u32>,
@@ -27,16 +29,25 @@ pub struct Prior {
     pub(super) matched: Vec<Option<NodeId>>,
     /// The task of the new run that a config was found to name.
     pub(super) bound: Vec<Option<NodeId>>,
-    /// Records of leaves whose path is gone, by key, in id order.
-    gone: HashMap<Vec<u8>, VecDeque<u32>>,
-    gone_records: Vec<u32>,
+    /// The record that a config names.
+    pub(super) named: Vec<Option<u32>>,
+    /// Made when a task is found that the original has not.
+    gone: Option<Gone>,
     pub(super) claimed: HashSet<u32>,
-    /// Paths of the original without iterations.
-    known_paths: HashSet<String>,
     /// Paths of tasks whose lost outputs somebody will read.
     pub(super) remake: BTreeSet<String>,
     cache: HashMap<Vec<u8>, CachedOutcome>,
     pub(super) has_lost_artifacts: bool,
+}
+
+/// What the original had, and the new spec has not.
+#[derive(Debug, Default)]
+struct Gone {
+    /// Records of leaves whose path is gone, by key, in id order.
+    by_key: HashMap<Vec<u8>, VecDeque<u32>>,
+    records: Vec<u32>,
+    /// Paths of the original without iterations.
+    known_paths: HashSet<String>,
 }
 
 /// How many gone tasks are compared one by one with a task whose key is not complete.
@@ -70,42 +81,37 @@ impl Prior {
             Err(error) => problems.add("original.records", format!("cannot be read: {error}")),
         }
         prior.matched = vec![None; prior.records.len()];
-        for (index, record) in prior.records.iter().enumerate() {
-            let name = if record.kind == Kind::Iteration { &record.item_identity } else { &record.name };
-            prior.children.insert((record.parent_task_id, name.clone()), index as u32);
-            prior.has_lost_artifacts |= has_lost_artifacts(record);
-        }
-        prior.find_gone(spec);
+        prior.has_lost_artifacts = prior.records.iter().any(has_lost_artifacts);
         prior.read_configs(configs, spec, problems, warnings);
         prior
     }
 
     /// Leaves of the original that the new spec has nothing under the path of.
-    fn find_gone(&mut self, spec: &Spec) {
+    fn find_gone(&self, spec: &Spec) -> Gone {
+        let mut gone = Gone::default();
         let mut components: HashMap<i64, Option<u32>> = HashMap::with_capacity(self.records.len());
         components.insert(0, Some(spec.root));
         for (index, record) in self.records.iter().enumerate() {
             let parent = components.get(&record.parent_task_id).copied().flatten();
             let own = match (parent, record.kind) {
                 (Some(parent), Kind::Iteration) => Some(parent),
-                (Some(parent), _) => spec
-                    .component(parent)
-                    .dag()
-                    .and_then(|dag| dag.find(&record.name))
-                    .map(|task| task.component),
+                (Some(parent), _) => {
+                    let dag = spec.component(parent).dag();
+                    dag.and_then(|dag| dag.find(&record.name)).map(|task| task.component)
+                }
                 (None, _) => None,
             };
             components.insert(record.task_id, own);
             let is_leaf = matches!(record.kind, Kind::Container | Kind::Importer);
-            if own.is_none() && is_leaf && usable(record).is_some() {
-                let key = usable(record).map(|outcome| outcome.key.clone()).unwrap_or_default();
-                self.gone.entry(key).or_default().push_back(index as u32);
-                self.gone_records.push(index as u32);
+            if let (None, true, Some(outcome)) = (own, is_leaf, usable(record)) {
+                gone.by_key.entry(outcome.key.clone()).or_default().push_back(index as u32);
+                gone.records.push(index as u32);
             }
         }
-        if !self.gone_records.is_empty() {
-            self.known_paths = self.records.iter().map(|record| without_iterations(&record.path)).collect();
+        if !gone.records.is_empty() {
+            gone.known_paths = self.records.iter().map(|record| without_iterations(&record.path)).collect();
         }
+        gone
     }
 
     fn read_configs(&mut self, configs: &[Config], spec: &Spec, problems: &mut Problems, warnings: &mut Vec<String>) {
@@ -121,6 +127,7 @@ impl Prior {
         }
         let mut by_record: HashMap<u32, u32> = HashMap::new();
         let mut by_new_path: HashMap<String, u32> = HashMap::new();
+        let mut named = vec![None; configs.len()];
         for (index, config) in configs.iter().enumerate() {
             let field = &config.field;
             if config.skip_task && config.has_inputs {
@@ -156,6 +163,9 @@ impl Prior {
                     _ => None,
                 }
             };
+            if let Some(place) = named.get_mut(index) {
+                *place = record;
+            }
             let previous = match record {
                 Some(record) => by_record.insert(record, index as u32),
                 None => match path_in_spec(spec, &config.task_name) {
@@ -176,6 +186,7 @@ impl Prior {
                 problems.add(field, format!("is the second config for the task of {}", previous.field));
             }
         }
+        self.named = named;
         self.by_record = by_record;
         self.by_path = by_new_path;
         self.configs = configs.to_vec();
@@ -193,8 +204,23 @@ impl Prior {
     }
 
     /// The record that a task continues.
-    pub(super) fn find(&self, parent: Option<i64>, name: &str) -> Option<u32> {
-        self.children.get(&(parent?, name.to_owned())).copied()
+    pub(super) fn find(&mut self, parent: Option<i64>, name: &str) -> Option<u32> {
+        let parent = parent?;
+        let guess = self.records.get(self.next as usize);
+        if guess.is_some_and(|record| record.parent_task_id == parent && own_name(record) == name) {
+            self.next += 1;
+            return Some(self.next - 1);
+        }
+        let records = &self.records;
+        let children = self.children.get_or_insert_with(|| {
+            let names = records.iter().enumerate();
+            names
+                .map(|(index, record)| ((record.parent_task_id, own_name(record).to_owned()), index as u32))
+                .collect()
+        });
+        let found = *children.get(&(parent, name.to_owned()))?;
+        self.next = found + 1;
+        Some(found)
     }
 
     /// The config that names a task.
@@ -217,32 +243,42 @@ impl Prior {
     }
 
     /// True where a task without a record may be one that was renamed.
-    pub(super) fn may_be_renamed(&self, path: impl FnOnce() -> String) -> bool {
-        !self.gone_records.is_empty() && !self.known_paths.contains(&without_iterations(&path()))
+    pub(super) fn may_be_renamed(&mut self, spec: &Spec, path: impl FnOnce() -> String) -> bool {
+        if self.gone.is_none() {
+            self.gone = Some(self.find_gone(spec));
+        }
+        let gone = self.gone.as_ref();
+        gone.is_some_and(|gone| !gone.records.is_empty() && !gone.known_paths.contains(&without_iterations(&path())))
     }
 
     /// The first gone record with that key, from now on taken.
     pub(super) fn claim(&mut self, key: &[u8]) -> Option<u32> {
-        let record = self.gone.get_mut(key)?.pop_front()?;
+        let record = self.gone.as_mut()?.by_key.get_mut(key)?.pop_front()?;
         self.claimed.insert(record);
         Some(record)
     }
 
     /// True where some gone record may turn out to have the key that `preimage` will become.
     pub(super) fn may_claim(&self, preimage: &[u8]) -> bool {
-        self.gone_records.iter().take(MAX_GONE_COMPARED).any(|record| {
+        let Some(gone) = &self.gone else { return false };
+        gone.records.iter().take(MAX_GONE_COMPARED).any(|record| {
+            let outcome = self.records.get(*record as usize).and_then(usable);
             !self.claimed.contains(record)
-                && self
-                    .records
-                    .get(*record as usize)
-                    .and_then(usable)
-                    .is_some_and(|outcome| crate::key::matches(&outcome.preimage, preimage))
+                && outcome.is_some_and(|outcome| crate::key::matches(&outcome.preimage, preimage))
         })
     }
 
     /// What the cross-run cache is known to hold.
     pub(super) fn cached(&self, key: &[u8]) -> Option<&CachedOutcome> {
         self.cache.get(key)
+    }
+}
+
+/// What a record is called among its siblings in any run: an iteration by its item.
+fn own_name(record: &TaskRecord) -> &str {
+    match record.kind {
+        Kind::Iteration => &record.item_identity,
+        _ => &record.name,
     }
 }
 

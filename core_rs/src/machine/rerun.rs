@@ -3,6 +3,8 @@
 //! Invariant: where several rules match, the order is condition, skip, exit task, override, request, lost artifact, key;
 //! the first two are seen to before a leaf gets here.
 
+use std::sync::Arc;
+
 use super::keys::LeafKey;
 use super::leaf::Decided;
 use super::node::{Details, Doubt, ScopeRequest};
@@ -43,14 +45,17 @@ impl Machine {
         }
         let node = self.node(id);
         let parent = if node.parent == ROOT { Some(0) } else { self.record(node.parent).map(|record| record.task_id) };
-        let record = match node.kind {
-            Kind::Iteration => {
-                let identity = node.details.as_ref().map_or("", |details| &details.item_identity);
-                self.prior.find(parent, identity)
-            }
-            _ => self.prior.find(parent, &self.task_of(node).name),
-        };
         let is_leaf = node.is_leaf();
+        let spec = Arc::clone(&self.spec);
+        let name: &str = match (&node.details, node.kind) {
+            (Some(details), Kind::Iteration) => &details.item_identity,
+            _ => {
+                let dag = spec.component(self.node(node.parent).component).dag();
+                dag.map_or("", |dag| &dag.task(node.index).name)
+            }
+        };
+        let name = name.to_owned();
+        let record = self.prior.find(parent, &name);
         let record = record.filter(|record| {
             let kind = self.prior.records.get(*record as usize).map(|record| record.kind);
             kind.is_some_and(|kind| matches!(kind, Kind::Container | Kind::Importer) == is_leaf)
@@ -310,7 +315,9 @@ impl Machine {
 
     /// A task of the new spec only: a renamed one, or a new one.
     fn decide_unmatched(&mut self, id: NodeId, key: &LeafKey, doubt: Option<Doubt>) -> Decided {
-        if !self.prior.may_be_renamed(|| self.path(id)) {
+        let spec = Arc::clone(&self.spec);
+        let path = self.path(id);
+        if !self.prior.may_be_renamed(&spec, || path) {
             return execute(Reason::NotInOriginal);
         }
         match doubt {
@@ -418,24 +425,17 @@ impl Machine {
         dropped
     }
 
-    /// Configs that found no task in the new run: told as warnings, or as problems where they carry inputs.
-    pub(crate) fn unbound_configs(&self) -> (Vec<Problem>, Vec<String>) {
+    /// Configs that found no task in the new run: told as warnings, or as problems where they carry inputs. `dropped`:
+    /// what [`Machine::dropped`] gave.
+    pub(crate) fn unbound_configs(&self, dropped: &[TaskRecord]) -> (Vec<Problem>, Vec<String>) {
         let prior: &Prior = &self.prior;
-        let dropped: std::collections::HashSet<String> =
-            self.dropped().into_iter().map(|record| record.path).collect();
+        let dropped: std::collections::HashSet<i64> = dropped.iter().map(|record| record.task_id).collect();
         let (mut problems, mut warnings) = (Vec::new(), Vec::new());
-        for (config, bound) in prior.configs.iter().zip(&prior.bound) {
-            if bound.is_some() {
+        for (config, (bound, named)) in prior.configs.iter().zip(prior.bound.iter().zip(&prior.named)) {
+            let record = named.and_then(|named| prior.records.get(named as usize));
+            let Some(record) = record.filter(|record| bound.is_none() && dropped.contains(&record.task_id)) else {
                 continue;
-            }
-            let record = prior.records.iter().find(|record| {
-                if config.task_id != 0 {
-                    record.task_id == config.task_id
-                } else {
-                    record.path == config.task_name || record.name == config.task_name
-                }
-            });
-            let Some(record) = record.filter(|record| dropped.contains(&record.path)) else { continue };
+            };
             if has_values(config) {
                 let message = format!("task {:?} is not in the new run, so it cannot take inputs", record.path);
                 problems.push(Problem { field: format!("{}.inputs", config.field), message });

@@ -158,8 +158,9 @@ class RunDriver:
                 self._pending.attempts[outcome.attempt.task_id, outcome.attempt.number] = outcome.attempt
             if outcome.event.HasField("source"):
                 self._pending.reuses.append(outcome.event.source.run_id)
-            if outcome.is_cacheable:
-                self._pending.cache.append(self._cache_row(self._records[outcome.event.task_id], now_ns))
+            if outcome.cache_key:
+                record = self._records[outcome.event.task_id]
+                self._pending.cache.append(self._cache_row(outcome.cache_key, record, now_ns))
         if self._is_cancelling and not self._is_cancel_known:
             self._is_cancel_known = True
             events.cancel = True
@@ -175,14 +176,14 @@ class RunDriver:
         self._apply(decisions)
         return decisions
 
-    def _cache_row(self, record: engine.TaskRecord, now_ns: int) -> CacheRow:
+    def _cache_row(self, key: bytes, record: engine.TaskRecord, now_ns: int) -> CacheRow:
         """The outcome for other runs, saying where it comes from."""
         cached = engine.TaskRecord(
             path=record.path, outputs=record.outputs, key=record.key, preimage=record.preimage
         )
         cached.source.run_name, cached.source.run_id = str(self.run.name), self.run.id
         cached.source.task_id, cached.source.path = record.task_id, record.path
-        return CacheRow(record.key, self.run.id, record.task_id, cached.SerializeToString(), now_ns)
+        return CacheRow(key, self.run.id, record.task_id, cached.SerializeToString(), now_ns)
 
     def _apply(self, decisions: engine.Decisions) -> None:
         now_ns = self._now_ns()

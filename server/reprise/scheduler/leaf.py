@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -77,7 +78,7 @@ class LeafHost:
 class LeafOutcome:
     event: engine.LeafEnded
     attempt: AttemptRow | None = None
-    is_cacheable: bool = False
+    cache_key: bytes = b""  # under which other runs may find it; empty: they may not
     kill_method: str = ""
 
     @classmethod
@@ -140,9 +141,9 @@ class Leaf:
 
     async def _from_cache(self) -> LeafOutcome | None:
         launch = self._launch
-        if not (launch.is_cache_enabled and launch.may_read_cache and launch.key):
+        if not (launch.is_cache_enabled and launch.may_read_cache and launch.cache_key):
             return None
-        row = await self._host.look_up_cache(self._owner.run, launch.key)
+        row = await self._host.look_up_cache(self._owner.run, launch.cache_key)
         if row is None:
             return None
         record = engine.TaskRecord.FromString(row.record)
@@ -178,7 +179,7 @@ class Leaf:
         )
         event = engine.LeafEnded(task_id=launch.task_id, state=engine.SUCCEEDED)
         event.outputs.artifacts.append(engine.ArtifactList(name=declared.name, artifacts=[artifact]))
-        return LeafOutcome(event, is_cacheable=launch.is_cache_enabled)
+        return LeafOutcome(event, cache_key=_cache_key(launch))
 
     async def _start(self, last: AttemptRow | None) -> LeafOutcome | None:
         """Start the next attempt and await its end; None: the task is to be tried again."""
@@ -197,13 +198,14 @@ class Leaf:
 
     async def _make(self, number: int) -> tuple[AttemptSpec, engine.Rendered]:
         """The attempt, ready to start: its environment is there, its placeholders are resolved."""
-        rendered = self._render(number)
+        place = self._place(number)
+        rendered = self._render(place)
         spec = await self._host.maker.make(
             self._launch,
             rendered,
             run_id=self._owner.run.id,
             number=number,
-            attempt_dir=self._place(number).attempt_dir,
+            attempt_dir=place.attempt_dir,
         )
         return spec, rendered
 
@@ -245,12 +247,12 @@ class Leaf:
             state=state,
             ended_ns=ended.ended_ns or self._host.now_ns(),
             is_counted=ended.cause is not Cause.LOST,
-            exit=_exit_json(ended),
+            exit=_exit_json(replace(ended, started_ns=0, ended_ns=0)),
         )
         self._attempts[-1] = row
         if success is not None:
             event = engine.LeafEnded(task_id=row.task_id, state=engine.SUCCEEDED, outputs=success)
-            return LeafOutcome(event, row, self._launch.is_cache_enabled, ended.kill_method)
+            return LeafOutcome(event, row, _cache_key(self._launch), ended.kill_method)
         assert failure is not None
         if state is not AttemptState.CANCELLED and not self._is_cancelled and self._may_try_again(row):
             self._owner.end_attempt(row, failure)
@@ -316,8 +318,7 @@ class Leaf:
             outputs_dir=f"{self._owner.outputs_dir}/{folder}",
         )
 
-    def _render(self, number: int) -> engine.Rendered:
-        place = self._place(number)
+    def _render(self, place: AttemptPlace) -> engine.Rendered:
         output_file = f"{place.outputs_dir}/executor_output.json"
         context = engine.RenderContext(
             settings=self._owner.settings,
@@ -338,9 +339,8 @@ class Leaf:
     async def _outputs(self, number: int, rendered: engine.Rendered | None) -> engine.Values:
         if not (self._launch.output_parameters or self._launch.output_artifacts):
             return engine.Values()
-        return await asyncio.to_thread(
-            self._collect, rendered or self._render(number), self._place(number).attempt_dir
-        )
+        place = self._place(number)
+        return await asyncio.to_thread(self._collect, rendered or self._render(place), place.attempt_dir)
 
     def _collect(self, rendered: engine.Rendered, attempt_dir: Path) -> engine.Values:
         values = collect(rendered, self._launch, attempt_dir / "work")
@@ -365,6 +365,10 @@ class AttemptPlace:
 async def _pause(pause_s: float) -> bool:
     await asyncio.sleep(pause_s)
     return True
+
+
+def _cache_key(launch: engine.Launch) -> bytes:
+    return launch.cache_key if launch.is_cache_enabled else b""
 
 
 def _ended(launch: engine.Launch, state: engine.State, code: int, message: str) -> engine.LeafEnded:
@@ -409,6 +413,7 @@ def _last_line(log: Path) -> str:
     return lines[-1][:_LONGEST_LAST_LINE] if lines else ""
 
 
+@lru_cache(maxsize=64)
 def _exit_json(ended: Exit) -> bytes:
     return json.dumps(
         {

@@ -12,6 +12,8 @@ from reprise.domain.run import AttemptRow, TaskRow
 from reprise.domain.states import TaskState, move_task
 from reprise.pb.engine.v1 import engine_pb2 as engine
 
+_ENDED = frozenset(int(state) for state in TaskState if state.is_terminal)
+
 
 class RunRecords:
     def __init__(self, stored: Iterable[TaskRow]) -> None:
@@ -25,7 +27,7 @@ class RunRecords:
         return self._records[task_id]
 
     def is_ended(self, task_id: int) -> bool:
-        return TaskState(self._records[task_id].state).is_terminal
+        return self._records[task_id].state in _ENDED
 
     def all_in_order(self) -> list[engine.TaskRecord]:
         return [self._records[task_id] for task_id in sorted(self._records)]
@@ -130,8 +132,8 @@ class RunRecords:
         if event.HasField("source"):
             record.source.CopyFrom(event.source)
             record.verdict, record.reason = engine.REUSE, engine.CACHE_HIT
-        if event.state == engine.SUCCEEDED:
-            record.ClearField("candidate")
+        if event.state == engine.SUCCEEDED or record.attempts:
+            record.ClearField("candidate")  # an earlier outcome stands in only for a task that never started
         self._event_count += 1
         record.end_order = self._event_count
         record.ended_ns = now_ns
@@ -150,7 +152,7 @@ class RunRecords:
 
     def _touch(self, record: engine.TaskRecord, now_ns: int) -> None:
         change = record.history.add(at_ns=now_ns, state=record.state)
-        if record.HasField("error") and TaskState(record.state).is_terminal:
+        if record.state in _ENDED and record.HasField("error"):
             change.error.CopyFrom(record.error)
         self._dirty[record.task_id] = None
 

@@ -145,7 +145,7 @@ func (s *scenario) submit() (*betapb.PipelineJob, error) {
 		same(states(failed), map[string]string{
 			"prepare": "SUCCEEDED", "multiply": "SUCCEEDED", "check": "FAILED", "publish": "NOT_TRIGGERED",
 		}),
-		same(detail(failed, "multiply").Execution.Metadata["output:product"].GetNumberValue(), 14.0),
+		same(detail(failed, "multiply").Execution.Metadata.Fields["output:product"].GetNumberValue(), 14.0),
 		same(detail(failed, "prepare").Outputs["data"].Artifacts[0].SchemaTitle, "system.Dataset"),
 	)
 }
@@ -224,7 +224,7 @@ func (s *scenario) rerunWithInputs(failed *betapb.PipelineJob) error {
 		same(states(job), map[string]string{
 			"prepare": "SKIPPED", "multiply": "SUCCEEDED", "check": "SUCCEEDED", "publish": "SUCCEEDED",
 		}),
-		same(detail(job, "multiply").Execution.Metadata["output:product"].GetNumberValue(), 7.0),
+		same(detail(job, "multiply").Execution.Metadata.Fields["output:product"].GetNumberValue(), 7.0),
 	)
 }
 

@@ -59,21 +59,27 @@ async function main() {
     publish: 'NOT_TRIGGERED',
   });
 
-  const [rerun] = await beta.createPipelineJob({
-    parent,
-    pipelineJobId: 'node-rerun',
-    pipelineJob: {
-      originalPipelineJobId: failed.labels['vertex-ai-pipelines-run-billing-id'],
-      pipelineTaskRerunConfigs: failed.jobDetail.taskDetails.map((task) => ({
-        taskId: task.taskId,
-        taskName: task.taskUniqueName,
-        skipTask: task.state === 'SUCCEEDED',
-      })),
-      pipelineSpec: spec(stepsFile),
-      runtimeConfig: {parameterValues: values({limit: 20})},
-    },
-  });
-  const corrected = await ended(rerun.name);
+  console.log('ok submit');
+
+  // What Vertex's clients send: a config for each task of the original.
+  const rerun = async (id, parameters, asked) => {
+    const [made] = await beta.createPipelineJob({
+      parent,
+      pipelineJobId: id,
+      pipelineJob: {
+        originalPipelineJobId: failed.labels['vertex-ai-pipelines-run-billing-id'],
+        pipelineTaskRerunConfigs: failed.jobDetail.taskDetails.map((task) => ({
+          ...(asked[task.taskUniqueName] || {skipTask: task.state === 'SUCCEEDED'}),
+          taskId: task.taskId,
+          taskName: task.taskUniqueName,
+        })),
+        pipelineSpec: spec(stepsFile),
+        runtimeConfig: {parameterValues: values(parameters)},
+      },
+    });
+    return ended(made.name);
+  };
+  const corrected = await rerun('node-rerun', {limit: 20}, {});
   assert.equal(corrected.state, 'PIPELINE_STATE_SUCCEEDED');
   assert.deepEqual(states(corrected), {
     prepare: 'SKIPPED',
@@ -83,6 +89,24 @@ async function main() {
   });
   assert.deepEqual(ran(ledger), ['prepare', 'multiply', 'check', 'check', 'publish']);
   assert.equal(String(corrected.originalPipelineJobId), failed.labels['vertex-ai-pipelines-run-billing-id']);
+  console.log('ok rerun with parameters');
+
+  assert.deepEqual(states(await rerun('node-skipped', {}, {check: {skipTask: true}})), {
+    prepare: 'SKIPPED',
+    multiply: 'SKIPPED',
+    check: 'SKIPPED',
+    publish: 'SUCCEEDED',
+  });
+  console.log('ok rerun with skip');
+  const withInput = (name) => ({multiply: {inputs: {parameterValues: values({[name]: 1})}}});
+  const other = await rerun('node-inputs', {}, withInput('factor'));
+  assert.deepEqual(states(other), {
+    prepare: 'SKIPPED',
+    multiply: 'SUCCEEDED',
+    check: 'SUCCEEDED',
+    publish: 'SUCCEEDED',
+  });
+  console.log('ok rerun with inputs');
 
   const waiting = path.join(folder, 'waiting.ledger');
   const names = [];
@@ -100,21 +124,37 @@ async function main() {
   await until(() => ran(waiting).includes('wait'), 'a task waits');
   await client.cancelPipelineJob({name: names[0]});
   assert.equal((await ended(names[0])).state, 'PIPELINE_STATE_CANCELLED');
+  console.log('ok cancel');
   const [batch] = await client.batchCancelPipelineJobs({parent, names: names.slice(1)});
   const [response] = await batch.promise();
   assert.deepEqual(response.pipelineJobs.map((job) => job.name).sort(), names.slice(1));
+  console.log('ok batch cancel');
 
   const [listed] = await client.listPipelineJobs({parent});
-  assert.equal(listed.length, 5);
+  assert.equal(listed.length, 7);
   const [filtered] = await client.listPipelineJobs({parent, filter: 'labels.team="node"'});
   assert.deepEqual(filtered.map((job) => job.name), [created.name]);
+  console.log('ok list');
+
+  const none = `${parent}/pipelineJobs/none`;
+  await assert.rejects(client.getPipelineJob({name: none}), {code: grpc.status.NOT_FOUND});
+  await assert.rejects(client.cancelPipelineJob({name: none}), {code: grpc.status.NOT_FOUND});
+  const again = {pipelineSpec: spec(waitingFile), runtimeConfig: {parameterValues: values({ledger: waiting})}};
+  await assert.rejects(client.createPipelineJob({parent, pipelineJobId: 'node-failed', pipelineJob: again}), {
+    code: grpc.status.ALREADY_EXISTS,
+  });
+  await assert.rejects(client.createPipelineJob({parent, pipelineJob: {}}), {code: grpc.status.INVALID_ARGUMENT});
+  await assert.rejects(rerun('node-refused', {}, withInput('undeclared')), {code: grpc.status.INVALID_ARGUMENT});
+  console.log('ok errors');
 
   const [deletion] = await client.deletePipelineJob({name: created.name});
   await deletion.promise();
+  await assert.rejects(client.getPipelineJob({name: created.name}), {code: grpc.status.NOT_FOUND});
+  console.log('ok delete');
   const [several] = await beta.batchDeletePipelineJobs({parent, names});
   await several.promise();
-  await assert.rejects(client.getPipelineJob({name: created.name}), {code: grpc.status.NOT_FOUND});
-  await assert.rejects(client.cancelPipelineJob({name: names[0]}), {code: grpc.status.NOT_FOUND});
+  await assert.rejects(client.getPipelineJob({name: names[0]}), {code: grpc.status.NOT_FOUND});
+  console.log('ok batch delete');
   console.log('all good');
 }
 
