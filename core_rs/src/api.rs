@@ -5,14 +5,22 @@ use crate::messages::{Events, Message, PlanResult, Problem, RunRequest};
 
 /// RunRequest to PlanResult. What is wrong with the request is told inside.
 pub fn plan(request: &[u8]) -> Vec<u8> {
-    let result = match RunRequest::decode(request) {
-        Ok(request) => crate::plan::plan(&request),
+    match RunRequest::decode(request) {
+        Ok(request) => crate::plan::plan_bytes(&request),
         Err(error) => PlanResult {
             problems: vec![Problem { field: String::new(), message: format!("not a RunRequest: {error}") }],
             ..PlanResult::default()
-        },
-    };
-    result.encode()
+        }
+        .encode(),
+    }
+}
+
+/// RunRequest to PlanResult without tasks, and without the digest unless it is wanted.
+pub fn check(request: &[u8], wants_digest: bool) -> Vec<u8> {
+    match RunRequest::decode(request) {
+        Ok(request) => crate::plan::check(&request, wants_digest).encode(),
+        Err(_) => plan(request),
+    }
 }
 
 /// The machine of a run.
@@ -21,9 +29,8 @@ pub fn plan(request: &[u8]) -> Vec<u8> {
 /// What is wrong with the request, in one text.
 pub fn machine(request: &[u8]) -> Result<Machine, String> {
     let request = RunRequest::decode(request).map_err(|error| format!("not a RunRequest: {error}"))?;
-    crate::plan::machine(&request).map_err(|result| {
-        let problems = result.problems.iter();
-        problems.map(|problem| format!("{}: {}", problem.field, problem.message)).collect::<Vec<_>>().join("; ")
+    crate::plan::machine(&request).map_err(|problems| {
+        problems.iter().map(|problem| format!("{}: {}", problem.field, problem.message)).collect::<Vec<_>>().join("; ")
     })
 }
 

@@ -5,10 +5,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::machine::{Machine, Mode, Prior, ROOT};
-use crate::messages::{Parameter, PlanResult, RunRequest, TaskRecord};
+use crate::machine::{Machine, Mode, Planned, Prior};
+use crate::messages::{Message, Parameter, PlanResult, Problem, RunRequest, TaskRecord};
 use crate::spec::problems::Problems;
-use crate::spec::{parameters, read_spec, requirements, Spec};
+use crate::spec::{parameters, read_head, read_spec, requirements, Spec};
+use crate::wire::Writer;
 
 /// A request whose spec and parameters have been read and checked.
 struct Checked {
@@ -19,39 +20,90 @@ struct Checked {
 
 /// The plan of a request.
 pub fn plan(request: &RunRequest<'_>) -> PlanResult {
+    PlanResult::decode(&plan_bytes(request)).unwrap_or_default()
+}
+
+/// The plan of a request, encoded: the tasks' records are written once and never taken apart.
+pub fn plan_bytes(request: &RunRequest<'_>) -> Vec<u8> {
+    let (mut result, planned) = sweep_checked(request);
+    result.digest = crate::etag::digest(request).to_vec();
+    let mut writer = Writer::new();
+    result.encode_into(&mut writer);
+    if let Some((planned, dropped)) = planned.filter(|_| result.problems.is_empty()) {
+        for record in planned.iter() {
+            writer.bytes_always(TASKS, record);
+        }
+        for record in dropped {
+            writer.message(TASKS, |body| record.encode_into(body));
+        }
+    }
+    writer.into_bytes()
+}
+
+/// What a plan says but for its tasks: whether a run can be made. The digest costs reading everything and is made only
+/// where it is wanted. A rerun that changes nothing and asks for nothing is not swept at all: its original was.
+pub fn check(request: &RunRequest<'_>, wants_digest: bool) -> PlanResult {
+    let mut result = unchanged(request).unwrap_or_else(|| sweep_checked(request).0);
+    if wants_digest {
+        result.digest = crate::etag::digest(request).to_vec();
+    }
+    result
+}
+
+/// The answer to a rerun with the spec and the parameters of its original, and no configs.
+fn unchanged(request: &RunRequest<'_>) -> Option<PlanResult> {
+    let original = request.original.as_ref()?;
+    let settings = &request.settings;
+    let is_same_spec = request.spec.is_empty() || request.spec == original.spec;
+    let are_same_parameters = settings.parameters.iter().all(|given| original.parameters.contains(given));
+    if !is_same_spec || !are_same_parameters || !request.configs.is_empty() || !settings.input_artifacts.is_empty() {
+        return None;
+    }
+    let head = read_head(&original.spec).filter(|head| !requirements::any(&head.executors))?;
+    Some(PlanResult {
+        pipeline_name: head.pipeline_name,
+        schema_version: head.schema_version,
+        parameters: original.parameters.clone(),
+        ..PlanResult::default()
+    })
+}
+
+/// Records as they were planned, and those of tasks that the new run has not.
+type PlannedTasks = (Planned, Vec<TaskRecord>);
+
+fn sweep_checked(request: &RunRequest<'_>) -> (PlanResult, Option<PlannedTasks>) {
     let mut problems = Problems::default();
     let mut result = PlanResult::default();
-    if let Some(checked) = check(request, &mut problems, &mut result.warnings) {
-        result.pipeline_name = checked.spec.pipeline_name.clone();
-        result.schema_version = checked.spec.schema_version.clone();
+    let mut planned = None;
+    if let Some(checked) = read_and_check(request, &mut problems, &mut result.warnings) {
+        result.pipeline_name.clone_from(&checked.spec.pipeline_name);
+        result.schema_version.clone_from(&checked.spec.schema_version);
         result.requirements = requirements::requirements(&checked.spec);
-        result.parameters = checked.parameters.clone();
-        let (mut machine, _) = sweep(request, &checked, &mut problems, &mut result.warnings);
+        result.parameters.clone_from(&checked.parameters);
+        let (machine, _) = sweep(request, &checked, &mut problems, &mut result.warnings);
         let dropped = machine.dropped();
         let (unbound, warnings) = machine.unbound_configs(&dropped);
         for problem in machine.problems.iter().chain(&unbound) {
             problems.add(&problem.field, problem.message.clone());
         }
         result.warnings.extend(warnings);
-        result.tasks = tasks(&mut machine);
-        result.tasks.extend(dropped);
-    }
-    if !problems.is_empty() {
-        result.tasks.clear();
+        planned = Some((machine.planned, dropped));
     }
     result.problems = problems.into_vec();
-    result.digest = crate::etag::digest(request).to_vec();
-    result
+    (result, planned)
 }
+
+/// The field of a PlanResult that holds its tasks.
+const TASKS: u32 = 3;
 
 /// The machine of a run that may be made.
 ///
 /// # Errors
 /// What is wrong with the request.
-pub fn machine(request: &RunRequest<'_>) -> Result<Machine, PlanResult> {
+pub fn machine(request: &RunRequest<'_>) -> Result<Machine, Vec<Problem>> {
     let mut problems = Problems::default();
     let mut warnings = Vec::new();
-    if let Some(checked) = check(request, &mut problems, &mut warnings) {
+    if let Some(checked) = read_and_check(request, &mut problems, &mut warnings) {
         let mut prior = prior(request, &checked, &mut problems, &mut warnings);
         if prior.has_lost_artifacts() {
             let (_, remake) = sweep(request, &checked, &mut problems, &mut warnings);
@@ -61,7 +113,7 @@ pub fn machine(request: &RunRequest<'_>) -> Result<Machine, PlanResult> {
             return Ok(Machine::new(checked.spec, request.settings.clone(), checked.inputs, prior, Mode::Run));
         }
     }
-    Err(PlanResult { problems: problems.into_vec(), ..PlanResult::default() })
+    Err(problems.into_vec())
 }
 
 /// Plans until every lost artifact that will be read is made anew; each round can only add some.
@@ -103,7 +155,11 @@ fn prior(
     Prior::new(original, configs, &request.cache, &checked.spec, problems, warnings)
 }
 
-fn check(request: &RunRequest<'_>, problems: &mut Problems, warnings: &mut Vec<String>) -> Option<Checked> {
+fn read_and_check(
+    request: &RunRequest<'_>,
+    problems: &mut Problems,
+    warnings: &mut Vec<String>,
+) -> Option<Checked> {
     let bytes: &[u8] = match &request.original {
         Some(original) if request.spec.is_empty() => &original.spec,
         _ => &request.spec,
@@ -134,30 +190,4 @@ fn check(request: &RunRequest<'_>, problems: &mut Problems, warnings: &mut Vec<S
         problems,
     );
     problems.is_empty().then_some(Checked { spec, parameters, inputs })
-}
-
-/// The records of all tasks, in id order. What the machine kept of them goes over into the records.
-fn tasks(machine: &mut Machine) -> Vec<TaskRecord> {
-    let mut records = Vec::with_capacity(machine.nodes.len());
-    for id in ROOT + 1..machine.nodes.len() as u32 {
-        let ended = machine.take_ended(id);
-        let node = machine.node(id);
-        let identity = machine.identity(id, machine.task_of(node));
-        records.push(TaskRecord {
-            state: ended.state,
-            verdict: ended.verdict,
-            reason: ended.reason,
-            reason_field: ended.reason_field,
-            caused_by: ended.caused_by,
-            inputs: if node.is_leaf() { ended.inputs } else { Some(machine.dag_input_values(id)) },
-            outputs: ended.outputs,
-            error: ended.error,
-            key: ended.key,
-            source: ended.source,
-            is_left_out: ended.is_left_out,
-            override_inputs: ended.override_inputs,
-            ..identity
-        });
-    }
-    records
 }

@@ -26,6 +26,13 @@ fn plan<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     Ok(PyBytes::new(py, &result))
 }
 
+/// RunRequest to PlanResult without tasks, and without the digest unless it is wanted.
+#[pyfunction]
+fn check<'py>(py: Python<'py>, request: &[u8], wants_digest: bool) -> PyResult<Bound<'py, PyBytes>> {
+    let result = guarded(py, || api::check(request, wants_digest))?;
+    Ok(PyBytes::new(py, &result))
+}
+
 /// Launch and RenderContext to Rendered.
 #[pyfunction]
 fn render<'py>(py: Python<'py>, launch: &[u8], context: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
@@ -103,6 +110,7 @@ fn present<T>(found: std::io::Result<T>) -> PyResult<Option<T>> {
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(plan, module)?)?;
+    module.add_function(wrap_pyfunction!(check, module)?)?;
     module.add_function(wrap_pyfunction!(render, module)?)?;
     module.add_function(wrap_pyfunction!(job_detail, module)?)?;
     module.add_function(wrap_pyfunction!(digest_paths, module)?)?;

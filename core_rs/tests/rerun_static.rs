@@ -518,3 +518,19 @@ fn the_digest_of_a_plan_changes_with_everything_but_the_cache() {
     other.records.get_mut(&1).unwrap().state = State::Failed;
     assert_ne!(digest(&base), digest(&other.rerun(&chain())));
 }
+
+#[test]
+fn a_check_says_what_the_plan_says_but_for_the_tasks() {
+    let first = run(&request(&chain(), json!({})), failing("a"));
+    let unchanged = first.rerun(&chain());
+    let mut configured = unchanged.clone();
+    configured.configs = vec![Config { skip_task: true, ..config(&first, "a") }];
+    let mut changed = first.rerun(&chain_with("new"));
+    changed.original.as_mut().unwrap().spec = struct_bytes(&chain()).into();
+    for request in [&unchanged, &configured, &changed] {
+        let plan = _core::plan::plan(request);
+        let check = _core::plan::check(request, true);
+        assert_eq!(check, PlanResult { tasks: vec![], ..plan });
+        assert_eq!(_core::plan::check(request, false).digest, Vec::<u8>::new());
+    }
+}

@@ -3,6 +3,9 @@
 def plan(request: bytes) -> bytes:
     """engine.RunRequest to engine.PlanResult. What is wrong with the request is told inside, never raised."""
 
+def check(request: bytes, wants_digest: bool) -> bytes:
+    """The same without `tasks`, and without `digest` unless wanted; reads little where a rerun changes nothing."""
+
 def render(launch: bytes, context: bytes) -> bytes:
     """engine.Launch and engine.RenderContext to engine.Rendered; ValueError if the bytes are no such messages."""
 

@@ -39,6 +39,7 @@ _NOT_IN_AN_ID = re.compile(r"[^-0-9a-z]+")
 EffectiveHeader = Callable[[bytes, Mapping[str, str], str], bytes]
 _LONGEST_WAIT_S = 3600.0
 _LOST = (engine.MISSING, engine.CHANGED)
+_SHOWN_URIS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +247,7 @@ class PipelineService:
         if found:
             raise errors.InvalidArgument(found)
         result.warnings.extend(platform.warnings)
+        result.warnings.extend(_unchecked(result))
         root = request.settings.pipeline_root
         if root and self._artifacts.local_path(root) is None:
             result.warnings.append(
@@ -391,6 +393,20 @@ def _outputs(task: engine.TaskRecord) -> Iterable[engine.Artifact]:
 def _artifacts_of(original: OriginalRun) -> Iterable[engine.Artifact]:
     for task in engine.TaskRecords.FromString(original.records).tasks:
         yield from _outputs(task)
+
+
+def _unchecked(result: engine.PlanResult) -> Iterable[str]:
+    """One warning for all artifacts that are reused unseen."""
+    uris = {
+        artifact.uri
+        for task in result.tasks
+        if task.verdict == engine.REUSE
+        for artifact in _outputs(task)
+        if artifact.presence == engine.UNCHECKABLE
+    }
+    if uris:
+        shown = ", ".join(sorted(uris)[:_SHOWN_URIS])
+        yield f"{len(uris)} artifacts are reused unseen, for this server cannot look at them: {shown}"
 
 
 def _once(names: Sequence[RunName]) -> list[RunName]:

@@ -1,6 +1,6 @@
 """What a user of Google's Python SDK does, against a Reprise server: gRPC over TLS or REST, the SDK as it comes.
 
-Run by test_python_sdk.py, in an interpreter that has google-cloud-aiplatform; for gRPC the variable
+Run by published.py, in an interpreter that has google-cloud-aiplatform; for gRPC the variable
 GRPC_DEFAULT_SSL_ROOTS_FILE_PATH names the server's authority. Every step asserts its outcome; what really ran
 is read from the ledger that the tasks write. Ends with the line `all good`.
 """

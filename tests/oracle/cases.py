@@ -5,6 +5,7 @@ Invariant: a case is a function of its seed and of the constructs that it may ho
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ class Step:
     """One run of a chain, as data: what a reproduction consists of."""
 
     spec: dict[str, Any]
-    given: dict[str, Any]
+    given: dict[str, Any] = field(default_factory=dict)
     configs: list[Config] = field(default_factory=list)
     failure_rate: float = 0.0
     cancel_after: int | None = None
@@ -88,7 +89,7 @@ def configs_for(chance: random.Random, original: Run, constructs: Constructs) ->
         return
     is_sdk = chance.random() < 0.7
     rate = chance.choice([0.0, 0.05, 0.2])
-    has_condition = any("condition" in path for path in original.past.tasks)
+    has_condition = '"condition":' in json.dumps(original.spec)
     quiet: list[str] = []  # below a DAG that is asked for or left out, only filler
     for path in sorted(original.past.tasks):
         task = original.past.tasks[path]
@@ -97,7 +98,6 @@ def configs_for(chance: random.Random, original: Run, constructs: Constructs) ->
         is_named = chance.random() < rate
         draw = chance.random()
         config = filler
-        may_skip = constructs.skips and (constructs.skips_under_conditions or not has_condition)
         if any(path.startswith((above + ".", above + "[")) for above in quiet):
             pass
         elif is_named and is_leaf and draw < 0.3 and constructs.overrides:
@@ -105,21 +105,27 @@ def configs_for(chance: random.Random, original: Run, constructs: Constructs) ->
             for slot, value in task.inputs.items():
                 if chance.random() < 0.6:
                     inputs[slot] = other_value(chance, value)
-            config = Config(path, inputs=inputs)
-        elif is_named and is_leaf and draw < 0.6 and may_skip:
+            is_bare = not inputs and not task.has_outcome and not task.is_left_out
+            if (constructs.naming_of_left_out or not task.is_left_out) and (
+                constructs.bare_naming_of_never_started or not is_bare
+            ):
+                config = Config(path, inputs=inputs)
+        elif is_named and is_leaf and draw < 0.6 and constructs.skips:
             config = Config(path, skip_task=True)
         elif is_named and is_leaf:
             config = Config(path, skip_task=False)
-        elif is_named and constructs.requests_on_dags and (may_skip or task.state == "SUCCEEDED"):
+        elif is_named and constructs.requests_on_dags and (constructs.skips or task.state == "SUCCEEDED"):
             config = Config(path, skip_task=task.state != "SUCCEEDED")
             quiet.append(path)
         if (
             config is not filler
             and constructs.skip_downstream
+            and (constructs.skip_downstream_with_conditions or not has_condition)
             and (constructs.skip_downstream_in_dags or "." not in path)
             and config.inputs is None
             and "[" not in path
-            and "condition" not in path  # what "downstream" means where a condition is open, the guide does not say
+            and "condition"
+            not in path  # what "downstream" means where a condition is open, the guide does not say
             and chance.random() < 0.4
         ):
             config.skip_downstream = True
@@ -142,7 +148,7 @@ def compare_case(seed: int, constructs: Constructs) -> tuple[int, Difference | N
     plans = 0
     for step, runs in steps_of(seed, constructs):
         steps.append(step)
-        found, run = compare_step(steps, runs)
+        found, run = compare_step(steps, runs, constructs)
         plans += 1
         if found is not None:
             return plans, found
@@ -152,7 +158,20 @@ def compare_case(seed: int, constructs: Constructs) -> tuple[int, Difference | N
     return plans, None
 
 
-def compare_step(steps: list[Step], runs: list[Run]) -> tuple[Difference | None, Run | None]:
+def compare_steps(steps: list[Step], constructs: Constructs) -> Difference | None:
+    """The first difference of a chain that is given as data."""
+    runs: list[Run] = []
+    for number in range(len(steps)):
+        found, run = compare_step(steps[: number + 1], runs, constructs)
+        if found is not None or run is None:
+            return found
+        runs.append(run)
+    return None
+
+
+def compare_step(
+    steps: list[Step], runs: list[Run], constructs: Constructs
+) -> tuple[Difference | None, Run | None]:
     """Compare the plans of the last step. The run that it became; none, where both refuse it."""
     step, number = steps[-1], len(steps) - 1
     original = runs[-1] if runs else None
@@ -166,6 +185,10 @@ def compare_step(steps: list[Step], runs: list[Run]) -> tuple[Difference | None,
     def differ(path: str, core: object, oracle: object) -> tuple[Difference, None]:
         return Difference(number, path, str(core), str(oracle), list(steps)), None
 
+    if not constructs.verdicts_of_empty_dags and any(
+        one.is_empty and one.verdict == planner.RE_EVALUATE for one in expected.tasks.values()
+    ):
+        return None, None
     if actual.problems and expected.doubts:
         return None, None
     if bool(actual.problems) != bool(expected.problems):
@@ -182,11 +205,17 @@ def compare_step(steps: list[Step], runs: list[Run]) -> tuple[Difference | None,
             return differ(path, "nothing", describe(expected.tasks[path]))
         if path not in expected.tasks:
             return differ(path, tell(shown[path]), "nothing")
-        if not agree(shown[path], expected.tasks[path]):
+        if not agree(shown[path], expected.tasks[path], constructs):
             return differ(path, tell(shown[path]), describe(expected.tasks[path]))
     world = World(random.Random(step.world_seed), step.failure_rate, step.cancel_after, step.noise)
     run = execute(
-        number + 1, request, step.spec, world, expected.parameters, expected.items, original.past if original else None
+        number + 1,
+        request,
+        step.spec,
+        world,
+        expected.parameters,
+        expected.items,
+        original.past if original else None,
     )
     return None, run
 
@@ -194,7 +223,7 @@ def compare_step(steps: list[Step], runs: list[Run]) -> tuple[Difference | None,
 _EXACT_OF_A_DAG = (planner.NOT_TRIGGERED, planner.SKIP, planner.DROPPED)
 
 
-def agree(shown: engine.TaskRecord, expected: planner.Planned) -> bool:
+def agree(shown: engine.TaskRecord, expected: planner.Planned, constructs: Constructs) -> bool:
     verdict = engine.Verdict.Name(shown.verdict).removeprefix("VERDICT_")
     if shown.kind in (engine.DAG, engine.LOOP, engine.ITERATION) and expected.verdict not in _EXACT_OF_A_DAG:
         # How a DAG sums up a mixture is not said; that something in it is still open must show.
@@ -208,7 +237,9 @@ def agree(shown: engine.TaskRecord, expected: planner.Planned) -> bool:
         if expected.verdict == planner.REUSE:
             outputs = as_values(shown.outputs)
             wanted = {slot: value for slot, value in expected.outputs.items() if value is not UNKNOWN}
-            return outputs.keys() == wanted.keys() and all(same(outputs[slot], wanted[slot]) for slot in wanted)
+            return outputs.keys() == wanted.keys() and all(
+                same(outputs[slot], wanted[slot]) for slot in wanted
+            )
     return True
 
 

@@ -140,7 +140,13 @@ def produce(launch: engine.Launch, noise: int = 0) -> engine.Values:
 
 
 def execute(
-    run_id: int, request: engine.RunRequest, spec: dict[str, Any], world: World, parameters: dict[str, Any], items: dict[str, list[Any]], past: Past | None
+    run_id: int,
+    request: engine.RunRequest,
+    spec: dict[str, Any],
+    world: World,
+    parameters: dict[str, Any],
+    items: dict[str, list[Any]],
+    past: Past | None,
 ) -> Run:
     """Drive the machine to the end of the run, ending the launched leaves in random order."""
     machine = RunMachine(request)

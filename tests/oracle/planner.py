@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from values import ABSENT, UNKNOWN, ArtifactValue, as_text, same
+from values import ABSENT, UNKNOWN, as_text, same
 
 REUSE, RE_EVALUATE, EXECUTE, SKIP, NOT_TRIGGERED, DROPPED = (
     "REUSE",
@@ -68,7 +68,9 @@ class Past:
     parameters: dict[str, Any]
     tasks: dict[str, Task]
     parent: Past | None = None
-    items: dict[str, list[Any]] = field(default_factory=dict)  # of loops that were expanded before they started
+    items: dict[str, list[Any]] = field(
+        default_factory=dict
+    )  # of loops that were expanded before they started
 
 
 @dataclass
@@ -90,10 +92,15 @@ class Planned:
     reasons: frozenset[str]
     outputs: dict[Slot, Any] = field(default_factory=dict)
     original: str | None = None
-    is_fan_in: bool = False  # a loop that is not left out itself: iterations without output are left out of its lists
+    is_fan_in: bool = (
+        False  # a loop that is not left out itself: iterations without output are left out of its lists
+    )
+    is_empty: bool = False  # a DAG in which nothing is still open
     is_closed_box: bool = False  # a loop whose items are not known yet
     would_skip: bool = False  # left out, unless its condition turns out to be false
-    lacking: dict[Slot, int] = field(default_factory=dict)  # outputs of a DAG that come from what is left out inside it
+    lacking: dict[Slot, int] = field(
+        default_factory=dict
+    )  # outputs of a DAG that come from what is left out inside it
     is_cut: bool = False  # everything downstream of it, or of something in it, is left out as well
 
     @property
@@ -110,7 +117,7 @@ class Planned:
         return SURELY if self.verdict == SKIP else self.lacking.get(slot, 0)
 
     def output(self, slot: Slot) -> Any:
-        if self.kind == "CONTAINER" and not self.is_settled or self.is_closed_box:
+        if (self.kind == "CONTAINER" and not self.is_settled) or self.is_closed_box:
             return UNKNOWN
         return self.outputs.get(slot, ABSENT)
 
@@ -143,7 +150,10 @@ class Scope:
 
 
 def plan(
-    spec: dict[str, Any], given: Mapping[str, Any], past: Past | None = None, configs: list[Config] | None = None
+    spec: dict[str, Any],
+    given: Mapping[str, Any],
+    past: Past | None = None,
+    configs: list[Config] | None = None,
 ) -> Plan:
     return _Planner(spec, dict(given), past, configs or []).run()
 
@@ -205,7 +215,9 @@ class _Planner:
             follows_skip = not is_exit and any(u in downstream for u in upstream)
             planned[name] = self._task(scope, name, task, planned, is_exit, follows_skip)
             config = self._config(planned[name])
-            starts_skip = config is not None and config.skip_downstream and planned[name].verdict != NOT_TRIGGERED
+            starts_skip = (
+                config is not None and config.skip_downstream and planned[name].verdict != NOT_TRIGGERED
+            )
             inner = any(
                 other.skip_downstream
                 for other in self.configs.values()
@@ -235,7 +247,9 @@ class _Planner:
         kind = "DAG" if "dag" in component else "CONTAINER"
         if "parameterIterator" in task or "artifactIterator" in task:
             kind = "LOOP"
-        if original is not None and (self.past.tasks[original].kind in ("DAG", "LOOP")) != (kind != "CONTAINER"):
+        if original is not None and (self.past.tasks[original].kind in ("DAG", "LOOP")) != (
+            kind != "CONTAINER"
+        ):
             original = None  # the name was given to something else
         if original is not None:
             self.matched.add(original)
@@ -252,23 +266,48 @@ class _Planner:
         cause_settled = all(siblings[u].is_settled for u in needed)
         if not cause_settled:
             gate = max(gate, UNCERTAIN)
-        if not completed and any(siblings[u].verdict == NOT_TRIGGERED for u in needed):
-            gate = CLOSED
+        is_upstream_closed = not completed and any(siblings[u].verdict == NOT_TRIGGERED for u in needed)
         condition = task.get("triggerPolicy", {}).get("condition")
-        if condition is not None and gate != CLOSED:
+        if scope.force == SKIP and scope.gate < CONDITION_UNKNOWN:
+            # A DAG that is left out never starts: nothing inside it is asked for its condition.
+            gate = scope.gate
+        elif condition is not None and gate != CLOSED:
             answer = evaluate(condition, inputs)
             if answer is UNKNOWN:
                 gate = max(gate, CONDITION_UNKNOWN)
             elif answer is False:
                 gate = CLOSED
+        if is_upstream_closed and not self._is_left_out(scope, kind, config, before, follows_skip):
+            gate = CLOSED
 
         if kind == "CONTAINER":
             result = self._leaf(
-                scope, path, original, component, inputs, gate, is_exit, config, before, overrides, follows_skip
+                scope,
+                path,
+                original,
+                component,
+                inputs,
+                gate,
+                is_exit,
+                config,
+                before,
+                overrides,
+                follows_skip,
             )
         else:
             result = self._composite(
-                scope, path, original, task, component, inputs, gate, is_exit, config, before, follows_skip, kind
+                scope,
+                path,
+                original,
+                task,
+                component,
+                inputs,
+                gate,
+                is_exit,
+                config,
+                before,
+                follows_skip,
+                kind,
             )
         self.plan.tasks[path] = result
         if result.verdict != SKIP and not result.would_skip:
@@ -406,9 +445,23 @@ class _Planner:
             return ("SKIP_DOWNSTREAM", "INHERITED")
         if before is not None and before.is_left_out and not is_named:
             if scope.force == EXECUTE:
-                raise Unjudgeable("asked for by a config above, left out in the original: the guide names no winner")
+                raise Unjudgeable(
+                    "asked for by a config above, left out in the original: the guide names no winner"
+                )
             return ("INHERITED",)
         return ()
+
+    def _is_left_out(
+        self, scope: Scope, kind: str, config: Config | None, before: Task | None, follows_skip: bool
+    ) -> bool:
+        """What is left out needs nothing of its upstream: it is left out whatever becomes of that."""
+        if kind == "CONTAINER":
+            is_named = config is not None and config.inputs is not None
+            return bool(self._left_out(scope, config, before, is_named, follows_skip))
+        is_asked = config is not None and config.inputs is None and config.skip_task
+        was_left_out = before is not None and before.is_left_out
+        is_fresh = is_asked and (before is None or before.state != "SUCCEEDED")
+        return scope.force == SKIP or follows_skip or was_left_out or is_fresh
 
     # A DAG or a loop.
 
@@ -437,7 +490,9 @@ class _Planner:
             force, reason = SKIP, "REQUESTED_BY_PARENT"
         if before is not None and before.is_left_out and force != SKIP:
             if force == EXECUTE:
-                raise Unjudgeable("asked for by a config above, left out in the original: the guide names no winner")
+                raise Unjudgeable(
+                    "asked for by a config above, left out in the original: the guide names no winner"
+                )
             force, reason = SKIP, "INHERITED"
         if follows_skip:
             force, reason = SKIP, "SKIP_DOWNSTREAM"
@@ -446,7 +501,9 @@ class _Planner:
             return self._loop(inner, task, config)
         children = self._dag(inner)
         outputs = _dag_outputs(component, children)
-        summary = _summary(path, "DAG", original, gate, list(children.values()), outputs, force, self.past is None)
+        summary = _summary(
+            path, "DAG", original, gate, list(children.values()), outputs, force, self.past is None
+        )
         summary.lacking = _lacking(component, children)
         summary.would_skip = force == SKIP and gate >= CONDITION_UNKNOWN
         self._check_outputs(summary, component, children, force)
@@ -462,7 +519,9 @@ class _Planner:
                 self.unlisted.append(scope.original)
                 self.plan.closed_loops.append("dropped:" + scope.original)
         if scope.gate == CLOSED:
-            closed = Planned(scope.path, "LOOP", NOT_TRIGGERED, frozenset({"CONDITION_FALSE"}), {}, scope.original)
+            closed = Planned(
+                scope.path, "LOOP", NOT_TRIGGERED, frozenset({"CONDITION_FALSE"}), {}, scope.original
+            )
             closed.would_skip = scope.force == SKIP
             return closed
         if items is UNKNOWN:
@@ -503,13 +562,20 @@ class _Planner:
                     raise Unjudgeable("asked for by a config above, left out in the original")
                 force, reason = SKIP, "INHERITED"
             inputs = {**scope.inputs, ("parameters", iterator["itemInput"]): item}
-            inner = Scope(
-                scope.component, inputs, path, original, scope.gate, force, reason, scope.is_exit
-            )
+            inner = Scope(scope.component, inputs, path, original, scope.gate, force, reason, scope.is_exit)
             children = self._dag(inner)
             results.append(children)
             outputs = _dag_outputs(scope.component, children)
-            one = _summary(path, "ITERATION", original, scope.gate, list(children.values()), outputs, force, self.past is None)
+            one = _summary(
+                path,
+                "ITERATION",
+                original,
+                scope.gate,
+                list(children.values()),
+                outputs,
+                force,
+                self.past is None,
+            )
             one.lacking = _lacking(scope.component, children)
             self._check_outputs(one, scope.component, children, force)
             iterations.append(one)
@@ -524,7 +590,14 @@ class _Planner:
                     present = [] if unknown else [one for value in present for one in _as_list(value)]
                 collected[section, name] = UNKNOWN if unknown else present
         summary = _summary(
-            scope.path, "LOOP", scope.original, scope.gate, iterations, collected, scope.force, self.past is None
+            scope.path,
+            "LOOP",
+            scope.original,
+            scope.gate,
+            iterations,
+            collected,
+            scope.force,
+            self.past is None,
         )
         summary.is_fan_in = scope.force != SKIP
         summary.would_skip = scope.force == SKIP and scope.gate >= CONDITION_UNKNOWN
@@ -559,8 +632,13 @@ class _Planner:
                 if declared.get("isOptional") or "defaultValue" in declared:
                     continue
                 surely = siblings[upstream].lacks((section, key)) == SURELY
-                is_sure = surely and self.plan.tasks[path].verdict != NOT_TRIGGERED
-                (self.plan.problems if is_sure else self.plan.doubts).append(f"{path} needs {upstream} for {name}")
+                is_leaf = (
+                    "dag" not in component
+                )  # whether a DAG needs what nobody in it reads, the guide leaves open
+                is_sure = surely and is_leaf and self.plan.tasks[path].verdict != NOT_TRIGGERED
+                (self.plan.problems if is_sure else self.plan.doubts).append(
+                    f"{path} needs {upstream} for {name}"
+                )
 
     def _check_outputs(
         self, summary: Planned, component: dict[str, Any], children: dict[str, Planned], force: str
@@ -591,11 +669,15 @@ class _Planner:
         if self.past is None:
             return
         for path, task in self.past.tasks.items():
-            if path in self.matched or any(path.startswith((f"{loop}[", f"{loop}.")) for loop in self.unlisted):
+            if path in self.matched or any(
+                path.startswith((f"{loop}[", f"{loop}.")) for loop in self.unlisted
+            ):
                 continue
             config = self.configs.get(path)
             if config is not None and config.inputs is not None:
-                (self.plan.problems if config.inputs else self.plan.doubts).append(f"{path} is gone and has inputs")
+                (self.plan.problems if config.inputs else self.plan.doubts).append(
+                    f"{path} is gone and has inputs"
+                )
             self.plan.tasks["dropped:" + path] = Planned(
                 path, task.kind, DROPPED, frozenset({"REMOVED", "ITEM_REMOVED"}), {}, path
             )
@@ -617,7 +699,9 @@ def _with_defaults(component: dict[str, Any], inputs: dict[Slot, Any]) -> dict[S
 
 def _overrides(before: Task | None, config: Config | None) -> dict[Slot, Any]:
     dropped = config.drop_overrides if config is not None else ()
-    kept = {slot: value for slot, value in (before.overrides if before else {}).items() if slot[1] not in dropped}
+    kept = {
+        slot: value for slot, value in (before.overrides if before else {}).items() if slot[1] not in dropped
+    }
     return {**kept, **(config.inputs if config is not None and config.inputs else {})}
 
 
@@ -692,7 +776,14 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _summary(
-    path: str, kind: str, original: str | None, gate: int, children: list[Planned], outputs: dict[Slot, Any], force: str, is_first: bool
+    path: str,
+    kind: str,
+    original: str | None,
+    gate: int,
+    children: list[Planned],
+    outputs: dict[Slot, Any],
+    force: str,
+    is_first: bool,
 ) -> Planned:
     verdicts = {child.verdict for child in children}
     if gate == CLOSED:
@@ -703,13 +794,14 @@ def _summary(
         verdict = SKIP
     elif EXECUTE in verdicts:
         verdict = EXECUTE
-    elif RE_EVALUATE in verdicts or gate == UNCERTAIN and SKIP not in verdicts:
+    elif RE_EVALUATE in verdicts or (gate == UNCERTAIN and SKIP not in verdicts):
         verdict = RE_EVALUATE
     elif REUSE in verdicts or SKIP not in verdicts:
         verdict = EXECUTE if is_first else REUSE
     else:
         verdict = SKIP
-    return Planned(path, kind, verdict, frozenset({"CHILDREN"}), outputs, original)
+    is_empty = not verdicts & {EXECUTE, RE_EVALUATE} or all(child.is_empty for child in children)
+    return Planned(path, kind, verdict, frozenset({"CHILDREN"}), outputs, original, is_empty=is_empty)
 
 
 def _sources(component: dict[str, Any], slot: Slot) -> list[tuple[str, Slot]]:
@@ -720,7 +812,10 @@ def _sources(component: dict[str, Any], slot: Slot) -> list[tuple[str, Slot]]:
     else:
         sources = output.get("artifactSelectors") or [output["valueFromParameter"]]
     return [
-        (source["producerSubtask"], (slot[0], source.get("outputParameterKey") or source["outputArtifactKey"]))
+        (
+            source["producerSubtask"],
+            (slot[0], source.get("outputParameterKey") or source["outputArtifactKey"]),
+        )
         for source in sources
     ]
 

@@ -249,6 +249,32 @@ def test_what_a_body_should_not_have_is_refused_by_name(rest: Rest, body: dict[s
     assert list(rest.problems("POST", RUNS, {"pipelineSpec": SPEC, **body})) == [field]
 
 
+def test_a_whole_number_that_a_double_cannot_hold_is_refused_where_it_would_become_another(
+    rest: Rest, service: ServiceDouble
+) -> None:
+    big = 2**53 + 1
+    for config in ({"parameterValues": {"n": big}}, {"parameterValues": {"n": [{"m": -big}]}}):
+        body = {"pipelineSpec": SPEC, "runtimeConfig": config}
+        assert list(rest.problems("POST", RUNS, body)) == ["pipeline_job.runtime_config.parameter_values"]
+    assert list(rest.problems("POST", RUNS, {"pipelineSpec": {"a": big}})) == ["pipeline_job.pipeline_spec"]
+    # Where the field itself is a whole number it is exact.
+    rest.fine("POST", RUNS, {"originalPipelineJobId": big, "pipelineSpec": SPEC})
+    assert service.commands[0].original_id == big
+
+
+def test_a_followed_log_is_sent_as_it_grows(rest: Rest, service: ServiceDouble, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"first")
+    service.log = TaskLog(log, 1, is_complete=False)
+    connection = http.client.HTTPConnection(rest.address, timeout=10)
+    connection.request("GET", f"{RUNS}/r1:taskLog?task=a&follow=true")
+    answer = connection.getresponse()
+    assert b'"Zmlyc3Q="' in answer.read1()
+    service.log = TaskLog(log, 1, is_complete=True)
+    assert answer.read().endswith(b"]\n")
+    connection.close()
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -417,6 +443,7 @@ def test_the_description_has_every_route_and_no_loose_end(rest: Rest) -> None:
     create = described["paths"]["/v1/projects/{project}/locations/{location}/pipelineJobs"]["post"]
     assert {each["name"] for each in create["parameters"]} >= {"project", "location", "pipelineJobId"}
     schemas = described["components"]["schemas"]
+    assert schemas["google.protobuf.Value"] == {}
     assert schemas["reprise.v1.PipelineJob"]["properties"]["displayName"] == {"type": "string"}
 
     def references(value: object) -> Iterator[str]:

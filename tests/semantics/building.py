@@ -128,7 +128,9 @@ class _Compiler:
             if isinstance(source, Of):
                 outputs[name] = {"valueFromParameter": _selector(source)}
             else:
-                outputs[name] = {"valueFromOneof": {"parameterSelectors": [_selector(each) for each in source]}}
+                outputs[name] = {
+                    "valueFromOneof": {"parameterSelectors": [_selector(each) for each in source]}
+                }
         component = {
             "dag": {"tasks": {name: self._task(name, task) for name, task in dag.tasks.items()}},
             **_definitions(
@@ -236,7 +238,9 @@ class _Compiler:
         lines = [f'{key}="${{{number}}}"' for number, key in enumerate(variables, start=1)]
         for key in leaf.reads:
             # One artifact an input: its URI is the first after its name.
-            lines.append(f'{key}=$(expr "$given" : \'.*"{key}":{{"artifacts":\\[{{[^]]*"uri":"\\([^"]*\\)"\')')
+            lines.append(
+                f'{key}=$(expr "$given" : \'.*"{key}":{{"artifacts":\\[{{[^]]*"uri":"\\([^"]*\\)"\')'
+            )
         lines += [f'echo "{leaf.says or name}" >> {self._ledger}', leaf.script]
         container: dict[str, Any] = {
             "image": leaf.image,
@@ -257,12 +261,12 @@ def _definitions(
     if inputs or reads:
         made["inputDefinitions"] = {
             "parameters": {name: _declared(kind) for name, kind in inputs.items()},
-            "artifacts": {name: _ARTIFACT for name in reads},
+            "artifacts": dict.fromkeys(reads, _ARTIFACT),
         }
     if outputs or writes:
         made["outputDefinitions"] = {
             "parameters": {name: {"parameterType": kind} for name, kind in outputs.items()},
-            "artifacts": {name: _ARTIFACT for name in writes},
+            "artifacts": dict.fromkeys(writes, _ARTIFACT),
         }
     return made
 

@@ -191,6 +191,11 @@ class Stage:
         check_refines(plan, ended.job, {name: run.job for name, run in self._ended.items()})
         return ended
 
+    def ask(self, request: reruns.RerunPipelineJobRequest, spec: Mapping[str, Any]) -> Ended:
+        """A rerun by Reprise's own call, just as it is said."""
+        before = len(self.ran())
+        return self.finish(self.client.rerun(request).name, spec, before)
+
     def start(
         self,
         original: Ended,

@@ -69,7 +69,9 @@ def test_a_run_that_does_not_exist_cannot_be_cancelled(stage: Stage) -> None:
 
 def test_cancelled_is_shown_only_when_every_descendant_is_dead(stage: Stage) -> None:
     pids = stage.folder / "pids"
-    stubborn = f"(trap '' TERM; echo $$ >> {pids}; exec sh -c 'trap \"\" TERM; echo $$ >> {pids}; sleep 600') &"
+    stubborn = (
+        f"(trap '' TERM; echo $$ >> {pids}; exec sh -c 'trap \"\" TERM; echo $$ >> {pids}; sleep 600') &"
+    )
     orphan = f"setsid sh -c 'echo $$ >> {pids}; sleep 600' < /dev/null > /dev/null 2>&1 &"
     waits = f"while test $(wc -l < {pids}) -lt 3; do sleep 0.02; done"
     held = Held(stage, f"touch {pids}\n{stubborn}\n{orphan}\n{waits}")
@@ -175,9 +177,7 @@ def test_a_run_that_has_not_ended_is_not_deleted(stage: Stage) -> None:
 
 
 def _filed(stage: Stage) -> dict[str, Any]:
-    return stage.spec(
-        {"a": Task(FILE, {"x": "1"}), "b": Task(READ, artifacts={"data": Of("a", "data")})}
-    )
+    return stage.spec({"a": Task(FILE, {"x": "1"}), "b": Task(READ, artifacts={"data": Of("a", "data")})})
 
 
 def test_files_under_the_data_dir_go_with_the_last_run_that_refers_to_them(stage: Stage) -> None:
@@ -297,3 +297,26 @@ def test_a_failed_task_is_tried_as_often_as_its_retry_policy_says(stage: Stage) 
     flag.touch()
     ended = stage.run(stage.spec({"a": Task(broken_while(flag, NOTHING), retries=2)}))
     assert ended.ran == ["a"] * 3 and ended.tasks["a"].attempts == 3 and ended.state == "FAILED"
+
+
+def test_a_run_of_which_nothing_has_started_is_cancelled_at_once(stage: Stage) -> None:
+    """All places for tasks are taken, so that the second run waits."""
+    places = {f"held-{n}": Task(_holding(stage, n)) for n in range(4)}
+    spec = stage.spec(places)
+    holder = stage.submit(spec).name
+    stage.until(lambda: len(stage.ran()) == 4)
+    waiting = [stage.submit(stage.spec({"a": Task(NOTHING)})).name for _ in range(2)]
+    stage.client.cancel(waiting[0])
+    job = stage.client.get(waiting[0])
+    assert job.state == states.PIPELINE_STATE_CANCELLED and job.error.code == 1
+    assert stage.client.wait_operation(stage.client.batch_cancel(waiting).name, 60).done
+    assert stage.client.get(waiting[1]).state == states.PIPELINE_STATE_CANCELLED
+    (stage.folder / "gate").touch()
+    assert stage.finish(holder, spec).state == "SUCCEEDED"
+    assert len(stage.ran()) == 4
+    original = Ended(stage.client.get(waiting[0]), stage.spec({"a": Task(NOTHING)}), [])
+    assert stage.rerun(original).ran == ["a"], "it can be rerun"
+
+
+def _holding(stage: Stage, number: int) -> Leaf:
+    return Leaf(f": {number}\nwhile ! test -e {stage.folder}/gate; do sleep 0.02; done")

@@ -88,9 +88,7 @@ def test_a_cached_outcome_whose_artifacts_are_gone_is_a_miss(stage: Stage) -> No
 
 
 def test_iterations_are_answered_one_by_one(stage: Stage) -> None:
-    body = Leaf(
-        'printf %s "$item" > "$out"', {"item": "STRING"}, {"out": "STRING"}, says="work $item"
-    )
+    body = Leaf('printf %s "$item" > "$out"', {"item": "STRING"}, {"out": "STRING"}, says="work $item")
     each = Task(
         Dag(
             {"work": Task(body, {"item": Given("item")}, cache=True)},
@@ -147,9 +145,7 @@ def test_a_hit_that_is_known_at_plan_time_is_shown_in_the_plan(stage: Stage) -> 
 
 
 def _gated(stage: Stage) -> Leaf:
-    return Leaf(
-        f"while ! test -e {stage.folder}/gate; do sleep 0.02; done\ntest ! -e {stage.folder}/broken"
-    )
+    return Leaf(f"while ! test -e {stage.folder}/gate; do sleep 0.02; done\ntest ! -e {stage.folder}/broken")
 
 
 @pytest.mark.xfail(

@@ -38,9 +38,7 @@ IN_THE_KEY: dict[str, tuple[Edit, str]] = {
     "env": (lambda s: _container(s)["env"].append({"name": "B", "value": "2"}), "executor.env"),
     "value": (lambda s: _set(_task(s)["inputs"]["parameters"], "x", _constant("2")), "inputs.parameters.x"),
     "declared output": (
-        lambda s: _set(
-            _component(s)["outputDefinitions"]["parameters"], "more", {"parameterType": "STRING"}
-        ),
+        lambda s: _set(_component(s)["outputDefinitions"]["parameters"], "more", {"parameterType": "STRING"}),
         "outputs",
     ),
     "type of an output": (
@@ -123,9 +121,7 @@ def test_integers_are_exact_and_kinds_count_only_where_the_declared_type_says_so
 
 def test_maps_are_equal_in_any_order_and_lists_are_not(stage: Stage) -> None:
     body = Leaf(inputs={"m": "STRUCT", "l": "LIST"})
-    spec = stage.spec(
-        {"a": Task(body, {"m": Given("m"), "l": Given("l")})}, {"m": "STRUCT", "l": "LIST"}
-    )
+    spec = stage.spec({"a": Task(body, {"m": Given("m"), "l": Given("l")})}, {"m": "STRUCT", "l": "LIST"})
     original = stage.run(spec, {"m": {"a": {"x": 1, "y": [1]}, "b": None}, "l": [1, 2]})
     same = stage.rerun(original, parameters={"m": {"b": None, "a": {"y": [1], "x": 1}}, "l": [1, 2]})
     assert same.ran == []
@@ -236,9 +232,7 @@ def test_a_task_that_reads_a_final_status_keys_on_its_state_and_error(stage: Sta
     flag = stage.folder / "broken"
     status = Leaf('test -n "$status"', {"status": "TASK_FINAL_STATUS"})
     work = Leaf(f"test ! -e {flag}")
-    spec = stage.spec(
-        {"work": Task(work), "report": Task(status, {"status": Status("work")}, strategy=EXIT)}
-    )
+    spec = stage.spec({"work": Task(work), "report": Task(status, {"status": Status("work")}, strategy=EXIT)})
     original = stage.run(spec)
     assert stage.rerun(original).ran == [], "an ordinary task: the name of the run is not in the key"
     flag.touch()

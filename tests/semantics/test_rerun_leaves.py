@@ -247,9 +247,7 @@ def test_equal_numbers_are_no_override_however_they_are_written(stage: Stage, va
 
 def test_a_condition_that_became_true_runs_the_task(stage: Stage) -> None:
     original = stage.run(_conditional(stage), {"go": "no"})
-    assert original.states == {"if": "NOT_TRIGGERED", "if.work": "NOT_TRIGGERED"} or original.states == {
-        "if": "NOT_TRIGGERED"
-    }
+    assert set(original.states.values()) == {"NOT_TRIGGERED"} and original.ran == []
     again = stage.rerun(original, parameters={"go": "yes"})
     assert again.verdicts["if.work"].startswith("EXECUTE") and again.ran == ["work"]
 

@@ -35,7 +35,7 @@ def test_create_with_an_original_and_rerun_are_one_use_case(stage: Stage) -> Non
     created = stage.rerun(original, {"b": RUN})
     request = reruns.RerunPipelineJobRequest(name=original.name)
     request.task_configs.add(task_name="b")
-    asked = stage.finish(stage.client.rerun(request).name, original.spec, len(original.ran) + 1)
+    asked = stage.ask(request, original.spec)
     for run in (created, asked):
         assert run.job.original_pipeline_job_id == original.id
         assert run.job.original_pipeline_job == original.name
@@ -103,7 +103,7 @@ def test_artifacts_of_reused_tasks_are_shown_as_inputs_and_outputs(stage: Stage)
     spec = stage.spec({"a": Task(FILE, {"x": "1"}), "b": Task(READ, artifacts={"data": Of("a", "data")})})
     original = stage.run(spec)
     again = stage.rerun(original)
-    assert again.artifact("a", "data") .uri == original.artifact("a", "data").uri
+    assert again.artifact("a", "data").uri == original.artifact("a", "data").uri
     assert again.tasks["b"].inputs["data"].artifacts[0].uri == original.artifact("a", "data").uri
 
 
@@ -181,5 +181,5 @@ def test_the_last_config_of_the_sdk_for_an_iteration_addresses_that_iteration(st
     original = stage.run(stage.spec({"each": loop(["a", "b"], body)}))
     config = jobs.PipelineTaskRerunConfig(task_id=original.tasks["each[1].work"].task_id)
     request = reruns.RerunPipelineJobRequest(name=original.name, task_configs=[config])
-    again = stage.finish(stage.client.rerun(request).name, original.spec, len(original.ran))
+    again = stage.ask(request, original.spec)
     assert again.ran == ["work b"]

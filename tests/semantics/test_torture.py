@@ -249,7 +249,9 @@ def test_loops_that_the_compiler_renumbered_keep_their_iterations(stage: Stage) 
 def test_a_renamed_task_whose_inputs_wait_for_another_is_found_when_they_are_known(stage: Stage) -> None:
     body = replace(ECHO, says="work")
     original = stage.run(
-        stage.spec({"a": Task(CONSTANT, {"x": Given("x")}), "old": Task(body, {"x": Of("a")})}, {"x": "STRING"}),
+        stage.spec(
+            {"a": Task(CONSTANT, {"x": Given("x")}), "old": Task(body, {"x": Of("a")})}, {"x": "STRING"}
+        ),
         {"x": "1"},
     )
     renamed = stage.spec(
@@ -321,7 +323,7 @@ def test_a_failed_iteration_runs_again_alone_and_the_collected_list_is_whole(sta
     flag = stage.folder / "broken"
     flag.touch()
     picky = replace(WORK, script=f'test "$item" != b || test ! -e {flag}\n{WORK.script}')
-    make = Leaf("printf '[\"a\", \"b\", \"c\"]' > \"$list\"", outputs={"list": "LIST"})
+    make = Leaf('printf \'["a", "b", "c"]\' > "$list"', outputs={"list": "LIST"})
     spec = stage.spec(
         {
             "make": Task(make),

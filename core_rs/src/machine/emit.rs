@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::node::Item;
+use super::node::{Item, Told};
 use super::slot::{artifacts, ArtifactSlot, NodeId, ParameterSlot, Slot, Slots, ROOT};
 use super::{Machine, Mode};
 use crate::messages::{
@@ -23,46 +23,36 @@ impl Machine {
         self.decide(id, What::Started(Box::new(started)));
     }
 
-    pub(super) fn tell_ended(&mut self, id: NodeId) {
-        if self.mode == Mode::Plan || id == ROOT {
+    pub(super) fn tell_ended(&mut self, id: NodeId, told: Told) {
+        if id == ROOT {
             return;
         }
-        let ended = self.take_ended(id);
-        self.decide(id, What::Ended(Box::new(ended)));
-    }
-
-    /// What became of a task, as it is told once: what is not needed again goes over into the message.
-    pub(crate) fn take_ended(&mut self, id: NodeId) -> NodeEnded {
-        let spec = Arc::clone(&self.spec);
-        let caused_by = self.path(self.node(id).caused_by);
-        let node = self.node_mut(id);
-        let component = spec.component(node.component);
-        let mut ended = NodeEnded {
+        if self.mode == Mode::Plan {
+            return self.tell_planned(id, told);
+        }
+        let candidate = self.kept_candidate(id).map(Box::new);
+        let node = self.node(id);
+        let details = node.details.as_deref();
+        let component = self.spec.component(node.component);
+        let slots = node.outputs.as_deref();
+        let (key, preimage) = told.key.map(|(digest, preimage)| (digest.to_vec(), preimage)).unwrap_or_default();
+        let ended = NodeEnded {
             state: node.state,
             verdict: node.verdict,
             reason: node.reason,
-            caused_by,
+            reason_field: details.map(|details| details.reason_field.clone()).unwrap_or_default(),
+            caused_by: self.path(node.caused_by),
+            inputs: told.inputs,
+            outputs: told.outputs.or_else(|| slots.map(|slots| output_values(component, slots))),
+            error: details.and_then(|details| details.error.clone()).filter(|_| node.state == State::Failed),
+            source: told.source,
+            key,
+            preimage,
             is_left_out: node.is_left_out,
-            ..NodeEnded::default()
+            override_inputs: details.and_then(|details| details.overrides.clone()),
+            candidate,
         };
-        if let Some(details) = node.details.as_deref_mut() {
-            ended.reason_field = std::mem::take(&mut details.reason_field);
-            ended.inputs = details.inputs.take();
-            ended.outputs = details.outputs.take();
-            // Kept, because a final status may ask for it.
-            ended.error = details.error.clone().filter(|_| node.state == State::Failed);
-            ended.source = details.source.take();
-            ended.override_inputs = details.overrides.take();
-            ended.candidate = details.candidate.take();
-            if let Some((digest, preimage)) = details.key.take() {
-                ended.key = digest.to_vec();
-                ended.preimage = preimage;
-            }
-        }
-        if ended.outputs.is_none() {
-            ended.outputs = node.outputs.as_ref().map(|slots| output_values(component, slots));
-        }
-        ended
+        self.decide(id, What::Ended(Box::new(ended)));
     }
 
     /// The inputs of a DAG; an iteration's without the list that its item comes from.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::node::Phase;
+use super::node::{Phase, Told};
 use super::slot::{Artifacts, NodeId, Slot, Slots, ROOT};
 use super::{Machine, Work};
 use crate::messages::{Failure, Kind, Reason, RunEnded, State, Values, Verdict};
@@ -12,6 +12,11 @@ use crate::value::Value;
 impl Machine {
     /// A task has ended. Its verdict, reason and outputs are set; `Unspecified`: how is not known before the run.
     pub(super) fn end(&mut self, id: NodeId, state: State) {
+        self.end_with(id, state, Told::default());
+    }
+
+    /// The same, with what is told of it once.
+    pub(super) fn end_with(&mut self, id: NodeId, state: State, told: Told) {
         let node = self.node_mut(id);
         let was_launched = node.phase == Phase::Launched;
         node.phase = Phase::Ended;
@@ -26,7 +31,7 @@ impl Machine {
             self.any_cancelled = true;
         }
         if !was_launched {
-            self.tell_ended(id);
+            self.tell_ended(id, told);
         }
         self.count_in(parent, id);
         if kind == Kind::Iteration {
@@ -73,11 +78,9 @@ impl Machine {
             if inner != id {
                 node.phase = Phase::Ended;
                 node.state = state;
-                self.keep_candidate(inner);
-                self.tell_ended(inner);
+                self.tell_ended(inner, Told::default());
             }
         }
-        self.keep_candidate(id);
         self.end(id, state);
     }
 
@@ -92,8 +95,7 @@ impl Machine {
                 node.verdict = Verdict::NotTriggered;
                 node.reason = Reason::UpstreamFailed;
                 node.caused_by = id;
-                self.keep_candidate(inner);
-                self.tell_ended(inner);
+                self.tell_ended(inner, Told::default());
             }
         }
         let node = self.node_mut(id);
@@ -173,7 +175,8 @@ impl Machine {
             _ if !is_rerun && tally.re_evaluates && doubt.is_some() => (Verdict::ReEvaluate, Reason::ConditionUnknown),
             _ if !is_rerun => (Verdict::Execute, Reason::FirstRun),
             _ if tally.executes => (Verdict::Execute, Reason::Children),
-            _ if tally.re_evaluates => (Verdict::ReEvaluate, Reason::Children),
+            // In doubt, it may not run at all, whatever its children are.
+            _ if tally.re_evaluates || doubt.is_some() => (Verdict::ReEvaluate, Reason::Children),
             _ if tally.reuses => (Verdict::Reuse, Reason::Children),
             _ if tally.skips => (Verdict::Skip, Reason::Children),
             _ if tally.is_not_triggered => (Verdict::NotTriggered, Reason::Children),
@@ -287,9 +290,12 @@ impl Machine {
                 }
                 Slot::Unknown { cause } => unknown = unknown.or(Some(cause)),
                 Slot::Absent { left_out } if left_out != ROOT && id != ROOT => {
-                    self.note_needed(id, left_out, &format!("the output {name:?} comes from it"));
-                    if output.is_one_of {
-                        continue;
+                    // What ends at that task needs nothing of it: all that would read this is left out too.
+                    if !self.node(left_out).ends_here {
+                        self.note_needed(id, left_out, &format!("the output {name:?} comes from it"));
+                        if output.is_one_of {
+                            continue;
+                        }
                     }
                     return Ok(Slot::Absent { left_out });
                 }

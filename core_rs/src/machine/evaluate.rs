@@ -52,7 +52,7 @@ impl Machine {
             (Some(_), Err(failure)) => Verdicts::Error(failure.clone()),
             (Some(condition), Ok(resolved)) => self.check_condition(condition, component, resolved),
         };
-        if let (Verdicts::False, None) = (&condition, &upstream.blocked) {
+        if let Verdicts::False = condition {
             return self.end_unstarted(id, State::NotTriggered, Reason::ConditionFalse, ROOT);
         }
         if let (Some(by), false) = (upstream.ends_here, self.node(id).is_in_exit) {
@@ -62,7 +62,10 @@ impl Machine {
         if let Verdicts::Unknown(cause) = condition {
             doubt = Some(Doubt { reason: Reason::ConditionUnknown, cause });
         }
-        let is_condition_unknown = doubt.is_some_and(|doubt| doubt.reason == Reason::ConditionUnknown);
+        // A sibling's unknown condition does not matter here: what is to be skipped is, also when that is false.
+        let above = self.node(parent).scope.as_ref().and_then(|scope| scope.doubt);
+        let is_condition_unknown = matches!(condition, Verdicts::Unknown(_))
+            || above.is_some_and(|doubt| doubt.reason == Reason::ConditionUnknown);
         if let (Some(reason), false) = (self.skip_request(id), is_condition_unknown) {
             return self.leave_out(id, reason, ROOT);
         }
@@ -125,8 +128,12 @@ impl Machine {
                 },
                 State::Cancelled if !task.runs_after_any_end => (State::Cancelled, Reason::CancelledByRequest, child),
                 State::Unspecified => {
-                    let doubt = Doubt { reason: Reason::UpstreamChanged, cause: child };
-                    upstream.doubt = upstream.doubt.or(Some(doubt));
+                    // Where its condition turns out false, what comes after it is not triggered either.
+                    let is_in_question = node.reason == Reason::ConditionUnknown && !task.runs_after_any_end;
+                    let reason = if is_in_question { Reason::ConditionUnknown } else { Reason::UpstreamChanged };
+                    if is_in_question || upstream.doubt.is_none() {
+                        upstream.doubt = Some(Doubt { reason, cause: child });
+                    }
                     continue;
                 }
                 _ => continue,

@@ -25,9 +25,6 @@ impl Machine {
         self.scope_mut(id).open = dag.tasks.len() as u32;
         self.scope_mut(id).children = Vec::with_capacity(dag.tasks.len());
         for (index, task) in dag.tasks.iter().enumerate() {
-            if self.nodes.len() >= MAX_NODES {
-                break;
-            }
             let component = spec.component(task.component);
             let kind = match &component.body {
                 Body::Dag(_) if task.iterator().is_some() => Kind::Loop,
@@ -64,8 +61,9 @@ impl Machine {
     /// Makes the iterations of a loop.
     pub(super) fn expand_loop(&mut self, id: NodeId, task: &Task, items: Vec<Item>) -> Result<(), Failure> {
         let spec = Arc::clone(&self.spec);
-        let per_item = 1 + spec.component(task.component).dag().map_or(0, |dag| dag.tasks.len());
-        if items.len().saturating_mul(per_item).saturating_add(self.nodes.len()) > MAX_NODES {
+        let per_item = spec.component(task.component).tasks_inside.saturating_add(1);
+        let total = (items.len() as u64).saturating_mul(per_item).saturating_add(self.nodes.len() as u64);
+        if total > MAX_NODES as u64 {
             let message = format!("the loop has {} items; a run has {MAX_NODES} tasks at most", items.len());
             return Err(Failure { code: 8, message });
         }

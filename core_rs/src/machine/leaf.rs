@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::emit;
 use super::keys::{executor_of, first_unknown, ImporterValues, LeafKey};
-use super::node::{Doubt, Phase};
+use super::node::{Doubt, Phase, Told};
 use super::resolve::{fill_template, Resolved};
 use super::slot::{NodeId, Slot, ROOT};
 use super::{Machine, Mode};
@@ -72,11 +72,9 @@ impl Machine {
             Verdict::Reuse => self.reuse(id, component, &resolved, key, decided.outcome),
             _ if self.mode == Mode::Plan => {
                 self.note_reads(id, &resolved);
-                let inputs = emit::input_values(component, &resolved.slots);
-                let details = self.node_mut(id).details_mut();
-                details.inputs = Some(inputs);
-                details.key = key.is_complete.then_some((key.digest, key.preimage));
-                self.end(id, State::Unspecified);
+                let inputs = Some(emit::input_values(component, &resolved.slots));
+                let key = key.is_complete.then_some((key.digest, key.preimage));
+                self.end_with(id, State::Unspecified, Told { inputs, key, ..Told::default() });
             }
             _ => self.launch(id, task, component, resolved, importer, key),
         }
@@ -92,13 +90,13 @@ impl Machine {
     ) {
         let Some(outcome) = outcome else { return };
         self.take_outputs(id, &outcome.outputs, id);
-        let inputs = emit::input_values(component, &resolved.slots);
-        let details = self.node_mut(id).details_mut();
-        details.source = Some(outcome.source);
-        details.inputs = Some(inputs);
-        details.outputs = Some(outcome.outputs);
-        details.key = Some((key.digest, key.preimage));
-        self.end(id, State::Skipped);
+        let told = Told {
+            inputs: Some(emit::input_values(component, &resolved.slots)),
+            outputs: Some(outcome.outputs),
+            source: Some(outcome.source),
+            key: Some((key.digest, key.preimage)),
+        };
+        self.end_with(id, State::Skipped, told);
     }
 
     fn launch(

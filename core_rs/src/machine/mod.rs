@@ -10,25 +10,28 @@ mod expand;
 mod keys;
 mod leaf;
 mod node;
+mod planned;
 mod prior;
 mod rerun;
 mod resolve;
 mod slot;
+mod stored;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::messages::{
-    Decision, Decisions, Events, Failure, FailurePolicy, LeafEnded, Problem, Reason, RunEnded, RunSettings, State, What,
+    Decision, Decisions, Events, Failure, FailurePolicy, LeafEnded, Problem, Reason, RunEnded, RunSettings, State, Verdict, What,
 };
 use crate::spec::Spec;
 
+pub use planned::Planned;
 pub use prior::Prior;
 pub use node::{Doubt, Node, Phase, Scope, Tally};
 pub use slot::{artifacts, ArtifactSlot, Artifacts, NodeId, ParameterSlot, Slot, Slots, ROOT};
 
 /// How many tasks a run may have, iterations of loops included.
-pub const MAX_NODES: usize = 4_000_000;
+pub const MAX_NODES: usize = 2_500_000;
 
 /// Whether leaves are really run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +72,8 @@ pub struct Machine {
     pub(crate) problems: Vec<Problem>,
     /// Paths of tasks whose lost outputs will be read.
     pub(crate) lost_reads: BTreeSet<String>,
+    /// In a plan: the record of every task.
+    pub(crate) planned: planned::Planned,
 }
 
 impl Machine {
@@ -91,6 +96,7 @@ impl Machine {
             prior,
             problems: Vec::new(),
             lost_reads: BTreeSet::new(),
+            planned: planned::Planned::default(),
         };
         machine.make_root(inputs);
         machine
@@ -155,7 +161,10 @@ impl Machine {
         match event.state {
             State::Succeeded | State::Skipped => {
                 self.take_outputs(id, &outputs, id);
-                self.node_mut(id).details_mut().source = event.source;
+                if event.state == State::Skipped {
+                    let node = self.node_mut(id);
+                    (node.verdict, node.reason) = (Verdict::Reuse, Reason::CacheHit);
+                }
                 self.end(id, event.state);
             }
             State::Failed => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::slot::{ArtifactSlot, NodeId, ParameterSlot, Slots};
-use crate::messages::{Failure, Kind, Reason, Source, State, TaskRecord, Values, Verdict};
+use crate::messages::{Failure, Kind, Reason, Source, State, Values, Verdict};
 
 /// How far a task has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,20 +143,23 @@ pub struct Details {
     pub reason_field: String,
     /// Why it failed.
     pub error: Option<Failure>,
-    /// Where a reused outcome comes from.
-    pub source: Option<Source>,
-    /// Digest and preimage.
-    pub key: Option<([u8; 32], Vec<u8>)>,
     /// Given by a config of this run or inherited.
     pub overrides: Option<Values>,
     /// The first input that a config of this run changes, as the key's field; empty: none.
     pub overridden_field: String,
-    /// Resolved inputs, kept for a plan.
+}
+
+/// What is told of a task's end once, and not needed again.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Resolved inputs.
     pub inputs: Option<Values>,
-    /// Outputs as they are told, kept for a plan.
+    /// Outputs, where they are not those of the task's slots.
     pub outputs: Option<Values>,
-    /// The outcome that might have been reused.
-    pub candidate: Option<Box<TaskRecord>>,
+    /// Where a reused outcome comes from.
+    pub source: Option<Source>,
+    /// Digest and preimage.
+    pub key: Option<([u8; 32], Vec<u8>)>,
 }
 
 impl Node {

@@ -5,9 +5,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::slot::NodeId;
-use crate::messages::{
-    CachedOutcome, Config, Kind, Message, Original, Presence, Source, State, TaskRecord, TaskRecords, Values,
-};
+use super::stored::{Record, Stored};
+use crate::messages::{CachedOutcome, Config, Kind, Original, Source};
 use crate::spec::problems::Problems;
 use crate::spec::Spec;
 
@@ -17,7 +16,7 @@ pub struct Prior {
     pub(super) is_rerun: bool,
     run_name: String,
     run_id: i64,
-    pub(super) records: Vec<TaskRecord>,
+    pub(super) records: Stored,
     /// (parent's task id, name or item identity) to record; made when the order of the records does not tell.
     children: Option<HashMap<(i64, String), u32>>,
     /// The record that comes next where the new run is like the original.
@@ -76,12 +75,12 @@ impl Prior {
         prior.is_rerun = true;
         prior.run_name.clone_from(&original.resource_name);
         prior.run_id = original.run_id;
-        match TaskRecords::decode(&original.records) {
-            Ok(records) => prior.records = records.tasks,
+        match Stored::read(&original.records) {
+            Ok(records) => prior.records = records,
             Err(error) => problems.add("original.records", format!("cannot be read: {error}")),
         }
         prior.matched = vec![None; prior.records.len()];
-        prior.has_lost_artifacts = prior.records.iter().any(has_lost_artifacts);
+        prior.has_lost_artifacts = prior.records.iter().any(|record| record.usable().is_some_and(|outcome| outcome.lost().is_some()));
         prior.read_configs(configs, spec, problems, warnings);
         prior
     }
@@ -92,24 +91,23 @@ impl Prior {
         let mut components: HashMap<i64, Option<u32>> = HashMap::with_capacity(self.records.len());
         components.insert(0, Some(spec.root));
         for (index, record) in self.records.iter().enumerate() {
-            let parent = components.get(&record.parent_task_id).copied().flatten();
-            let own = match (parent, record.kind) {
+            let parent = components.get(&record.parent_task_id()).copied().flatten();
+            let own = match (parent, record.kind()) {
                 (Some(parent), Kind::Iteration) => Some(parent),
                 (Some(parent), _) => {
                     let dag = spec.component(parent).dag();
-                    dag.and_then(|dag| dag.find(&record.name)).map(|task| task.component)
+                    dag.and_then(|dag| dag.find(record.name())).map(|task| task.component)
                 }
                 (None, _) => None,
             };
-            components.insert(record.task_id, own);
-            let is_leaf = matches!(record.kind, Kind::Container | Kind::Importer);
-            if let (None, true, Some(outcome)) = (own, is_leaf, usable(record)) {
-                gone.by_key.entry(outcome.key.clone()).or_default().push_back(index as u32);
+            components.insert(record.task_id(), own);
+            if let (None, true, Some(outcome)) = (own, record.is_leaf(), record.usable()) {
+                gone.by_key.entry(outcome.key().to_vec()).or_default().push_back(index as u32);
                 gone.records.push(index as u32);
             }
         }
         if !gone.records.is_empty() {
-            gone.known_paths = self.records.iter().map(|record| without_iterations(&record.path)).collect();
+            gone.known_paths = self.records.iter().map(|record| without_iterations(record.path())).collect();
         }
         gone
     }
@@ -120,9 +118,9 @@ impl Prior {
         let mut by_name: HashMap<&str, Vec<u32>> = HashMap::new();
         if !configs.is_empty() {
             for (index, record) in self.records.iter().enumerate() {
-                by_id.insert(record.task_id, index as u32);
-                by_path.insert(&record.path, index as u32);
-                by_name.entry(&record.name).or_default().push(index as u32);
+                by_id.insert(record.task_id(), index as u32);
+                by_path.insert(record.path(), index as u32);
+                by_name.entry(record.name()).or_default().push(index as u32);
             }
         }
         let mut by_record: HashMap<u32, u32> = HashMap::new();
@@ -138,11 +136,10 @@ impl Prior {
                     problems.add(format!("{field}.task_id"), format!("the original has no task {}", config.task_id));
                     continue;
                 };
-                let is_named = self.records.get(record as usize).is_some_and(|record| {
-                    config.task_name.is_empty() || config.task_name == record.path || config.task_name == record.name
-                });
-                if !is_named {
-                    let path = self.records.get(record as usize).map_or("", |record| &record.path);
+                let path = self.records.get(record).map_or("", |record| record.path());
+                let name = self.records.get(record).map_or("", |record| record.name());
+                let given = config.task_name.as_str();
+                if !given.is_empty() && given != path && given != name {
                     let message = format!("task {} of the original is {path:?}", config.task_id);
                     problems.add(format!("{field}.task_name"), message);
                     continue;
@@ -206,8 +203,8 @@ impl Prior {
     /// The record that a task continues.
     pub(super) fn find(&mut self, parent: Option<i64>, name: &str) -> Option<u32> {
         let parent = parent?;
-        let guess = self.records.get(self.next as usize);
-        if guess.is_some_and(|record| record.parent_task_id == parent && own_name(record) == name) {
+        let guess = self.records.get(self.next);
+        if guess.is_some_and(|record| record.parent_task_id() == parent && record.own_name() == name) {
             self.next += 1;
             return Some(self.next - 1);
         }
@@ -215,7 +212,7 @@ impl Prior {
         let children = self.children.get_or_insert_with(|| {
             let names = records.iter().enumerate();
             names
-                .map(|(index, record)| ((record.parent_task_id, own_name(record).to_owned()), index as u32))
+                .map(|(index, record)| ((record.parent_task_id(), record.own_name().to_owned()), index as u32))
                 .collect()
         });
         let found = *children.get(&(parent, name.to_owned()))?;
@@ -233,12 +230,12 @@ impl Prior {
     }
 
     /// The outcome of a record, and where it was really produced.
-    pub(super) fn source(&self, record: &TaskRecord) -> Source {
-        record.source.clone().unwrap_or_else(|| Source {
+    pub(super) fn source(&self, record: Record<'_>) -> Source {
+        record.source().unwrap_or_else(|| Source {
             run_name: self.run_name.clone(),
             run_id: self.run_id,
-            task_id: record.task_id,
-            path: record.path.clone(),
+            task_id: record.task_id(),
+            path: record.path().to_owned(),
         })
     }
 
@@ -262,9 +259,9 @@ impl Prior {
     pub(super) fn may_claim(&self, preimage: &[u8]) -> bool {
         let Some(gone) = &self.gone else { return false };
         gone.records.iter().take(MAX_GONE_COMPARED).any(|record| {
-            let outcome = self.records.get(*record as usize).and_then(usable);
+            let outcome = self.records.get(*record).and_then(Record::usable);
             !self.claimed.contains(record)
-                && outcome.is_some_and(|outcome| crate::key::matches(&outcome.preimage, preimage))
+                && outcome.is_some_and(|outcome| crate::key::matches(outcome.preimage(), preimage))
         })
     }
 
@@ -272,38 +269,6 @@ impl Prior {
     pub(super) fn cached(&self, key: &[u8]) -> Option<&CachedOutcome> {
         self.cache.get(key)
     }
-}
-
-/// What a record is called among its siblings in any run: an iteration by its item.
-fn own_name(record: &TaskRecord) -> &str {
-    match record.kind {
-        Kind::Iteration => &record.item_identity,
-        _ => &record.name,
-    }
-}
-
-/// The outcome that a record has, its own or an ancestor's.
-pub(super) fn usable(record: &TaskRecord) -> Option<&TaskRecord> {
-    match record.state {
-        State::Succeeded => Some(record),
-        State::Skipped if !record.is_left_out => Some(record),
-        State::NotTriggered | State::Cancelled | State::Pending | State::Unspecified => record.candidate.as_deref(),
-        _ => None,
-    }
-}
-
-/// The first artifact of an outcome that is gone or not what it was.
-pub(super) fn lost(outputs: Option<&Values>) -> Option<Presence> {
-    outputs?
-        .artifacts
-        .iter()
-        .flat_map(|list| &list.artifacts)
-        .map(|artifact| artifact.presence)
-        .find(|presence| matches!(presence, Presence::Missing | Presence::Changed))
-}
-
-fn has_lost_artifacts(record: &TaskRecord) -> bool {
-    usable(record).is_some_and(|outcome| lost(outcome.outputs.as_ref()).is_some())
 }
 
 /// `a.for-loop-1[2].b` without `[2]`.

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use super::keys::LeafKey;
 use super::leaf::Decided;
 use super::node::{Details, Doubt, ScopeRequest};
-use super::prior::{lost, usable, Prior};
+use super::prior::Prior;
 use super::resolve::Resolved;
 use super::slot::{NodeId, ROOT};
+use super::stored::Record;
 use super::{Machine, Mode};
 use crate::messages::{
-    ArtifactList, Config, Kind, Presence, Problem, Reason, Source, State, TaskRecord, Values, Verdict,
+    ArtifactList, Config, Kind, Message, Presence, Problem, Reason, Source, State, TaskRecord, Values, Verdict,
 };
 use crate::spec::{Component, ExecutorBody, ParameterSource, Task};
 use crate::value::Value;
@@ -30,8 +31,8 @@ impl Machine {
         self.prior.is_rerun
     }
 
-    fn record(&self, id: NodeId) -> Option<&TaskRecord> {
-        self.prior.records.get(self.node(id).prior? as usize)
+    fn record(&self, id: NodeId) -> Option<Record<'_>> {
+        self.prior.records.get(self.node(id).prior?)
     }
 
     fn config(&self, id: NodeId) -> Option<&Config> {
@@ -44,7 +45,7 @@ impl Machine {
             return;
         }
         let node = self.node(id);
-        let parent = if node.parent == ROOT { Some(0) } else { self.record(node.parent).map(|record| record.task_id) };
+        let parent = if node.parent == ROOT { Some(0) } else { self.record(node.parent).map(|record| record.task_id()) };
         let is_leaf = node.is_leaf();
         let spec = Arc::clone(&self.spec);
         let name: &str = match (&node.details, node.kind) {
@@ -57,8 +58,7 @@ impl Machine {
         let name = name.to_owned();
         let record = self.prior.find(parent, &name);
         let record = record.filter(|record| {
-            let kind = self.prior.records.get(*record as usize).map(|record| record.kind);
-            kind.is_some_and(|kind| matches!(kind, Kind::Container | Kind::Importer) == is_leaf)
+            self.prior.records.get(*record).is_some_and(|record| record.is_leaf() == is_leaf)
         });
         let config = self.prior.config_of(record, || self.path(id));
         let node = self.node_mut(id);
@@ -77,13 +77,13 @@ impl Machine {
     }
 
     fn attach_overrides(&mut self, id: NodeId) {
-        let inherited = self.record(id).and_then(|record| record.override_inputs.as_ref());
+        let inherited = self.record(id).filter(Record::has_overrides).and_then(|record| record.override_inputs());
         let config = self.config(id).filter(|config| config.has_inputs || !config.drop_overrides.is_empty());
         if inherited.is_none() && config.is_none() {
             return;
         }
         let component = self.spec.component(self.node(id).component);
-        let mut values = inherited.cloned().unwrap_or_default();
+        let mut values = inherited.unwrap_or_default();
         values.parameters.retain(|given| component.input(&given.name).is_some());
         values.artifacts.retain(|given| component.input_artifact(&given.name).is_some());
         let mut changed = String::new();
@@ -91,7 +91,8 @@ impl Machine {
         if let Some(config) = config {
             values.parameters.retain(|given| !config.drop_overrides.contains(&given.name));
             values.artifacts.retain(|given| !config.drop_overrides.contains(&given.name));
-            let old = self.record(id).and_then(|record| record.inputs.as_ref());
+            let old = self.record(id).and_then(|record| record.inputs());
+            let old = old.as_ref();
             for given in &config.input_parameters {
                 let field = format!("{}.inputs.parameter_values['{}']", config.field, given.name);
                 let Some(input) = component.input(&given.name).and_then(|i| component.inputs.get(i as usize)) else {
@@ -161,12 +162,12 @@ impl Machine {
             return None;
         }
         let record = self.record(id);
-        let is_left_out = record.is_some_and(|record| record.is_left_out);
+        let is_left_out = record.is_some_and(|record| record.is_left_out());
         let config = self.config(id);
         if config.is_some_and(|config| config.skip_task) {
-            let has_outcome = record.is_some_and(|record| match record.state {
+            let has_outcome = record.is_some_and(|record| match record.state() {
                 State::Succeeded => true,
-                State::Skipped => !record.is_left_out,
+                State::Skipped => !record.is_left_out(),
                 _ => false,
             });
             return (!has_outcome).then_some(Reason::Requested);
@@ -180,29 +181,28 @@ impl Machine {
     pub(super) fn scope_request(&self, id: NodeId) -> Option<ScopeRequest> {
         let config = self.config(id)?;
         let record = self.record(id)?;
-        if record.is_left_out && config.has_inputs {
+        if record.is_left_out() && config.has_inputs {
             return Some(ScopeRequest::DropInheritedSkips);
         }
-        let is_asked = record.state == State::Succeeded && !config.skip_task && !has_values(config);
+        let is_asked = record.state() == State::Succeeded && !config.skip_task && !has_values(config);
         is_asked.then_some(ScopeRequest::Execute)
     }
 
-    /// Keeps the outcome that a task might have reused, for a later rerun, where it never came to its turn.
-    pub(super) fn keep_candidate(&mut self, id: NodeId) {
-        if !self.prior.is_rerun || !self.node(id).is_leaf() {
-            return;
+    /// The outcome that a task might have reused, kept for a later rerun where it never came to its turn.
+    pub(super) fn kept_candidate(&self, id: NodeId) -> Option<TaskRecord> {
+        let node = self.node(id);
+        let never_came =
+            matches!(node.reason, Reason::UpstreamFailed | Reason::FailFast | Reason::CancelledByRequest);
+        if !self.prior.is_rerun || !node.is_leaf() || !never_came {
+            return None;
         }
-        if matches!(self.node(id).reason, Reason::UpstreamFailed | Reason::FailFast | Reason::CancelledByRequest) {
-            if let Some(candidate) = self.candidate_of(id) {
-                self.node_mut(id).details_mut().candidate = Some(Box::new(candidate));
-            }
-        }
+        self.candidate_of(id)
     }
 
     /// The outcome that a task might reuse, with its true source.
     pub(super) fn candidate_of(&self, id: NodeId) -> Option<TaskRecord> {
-        let outcome = usable(self.record(id)?)?;
-        let mut candidate = outcome.clone();
+        let outcome = self.record(id)?.usable()?;
+        let mut candidate = outcome.to_message();
         candidate.source = Some(self.prior.source(outcome));
         candidate.candidate = None;
         Some(candidate)
@@ -284,14 +284,14 @@ impl Machine {
             return execute(Reason::Reimport);
         }
         let Some(record) = self.record(id) else { return self.decide_unmatched(id, key, doubt) };
-        let Some(outcome) = usable(record) else { return execute(Reason::NotSucceeded) };
-        if let Some(presence) = lost(outcome.outputs.as_ref()) {
+        let Some(outcome) = record.usable() else { return execute(Reason::NotSucceeded) };
+        if let Some(presence) = outcome.lost().filter(|_| self.prior.has_lost_artifacts) {
             if self.node(id).kind == Kind::Importer || self.prior.remake.contains(&self.path(id)) {
                 let is_missing = presence == Presence::Missing;
                 return execute(if is_missing { Reason::ArtifactMissing } else { Reason::ArtifactChanged });
             }
         }
-        let difference = match crate::key::first_difference(&outcome.preimage, &key.preimage) {
+        let difference = match crate::key::first_difference(outcome.preimage(), &key.preimage) {
             Ok(difference) => difference,
             Err(_) => return execute(Reason::NotComparable),
         };
@@ -306,7 +306,7 @@ impl Machine {
             verdict: Verdict::Reuse,
             reason: Reason::Unchanged,
             outcome: Some(Outcome {
-                outputs: outcome.outputs.clone().unwrap_or_default(),
+                outputs: Values::decode(outcome.outputs_bytes()).unwrap_or_default(),
                 source: self.prior.source(outcome),
             }),
             ..Decided::default()
@@ -325,8 +325,8 @@ impl Machine {
             Some(_) => execute(Reason::NotInOriginal),
             None => {
                 let Some(index) = self.prior.claim(&key.digest) else { return execute(Reason::NotInOriginal) };
-                let outcome = self.prior.records.get(index as usize).and_then(usable).map(|outcome| Outcome {
-                    outputs: outcome.outputs.clone().unwrap_or_default(),
+                let outcome = self.prior.records.get(index).and_then(Record::usable).map(|outcome| Outcome {
+                    outputs: Values::decode(outcome.outputs_bytes()).unwrap_or_default(),
                     source: self.prior.source(outcome),
                 });
                 self.node_mut(id).prior = Some(index);
@@ -343,7 +343,7 @@ impl Machine {
         if config.skip_task || has_values(config) {
             return by_parent;
         }
-        let is_asked = match record.state {
+        let is_asked = match record.state() {
             State::Succeeded => true,
             State::Skipped => config.has_inputs,
             _ => false,
@@ -391,7 +391,7 @@ impl Machine {
         let mut dropped = Vec::new();
         for (index, record) in prior.records.iter().enumerate() {
             let matched = prior.matched.get(index).copied().flatten();
-            let parent = fates.get(&record.parent_task_id).copied();
+            let parent = fates.get(&record.parent_task_id()).copied();
             let fate = match (matched, parent) {
                 // Its iterations are not known yet, so nothing can be said of the original's.
                 (Some(id), _) if self.node(id).kind == Kind::Loop => {
@@ -401,25 +401,15 @@ impl Machine {
                 (Some(_), _) => Some(Reason::Unspecified),
                 (None, Some(None)) => None,
                 (None, Some(Some(reason))) if reason != Reason::Unspecified => Some(reason),
-                (None, _) if record.kind == Kind::Iteration => Some(Reason::ItemRemoved),
+                (None, _) if record.kind() == Kind::Iteration => Some(Reason::ItemRemoved),
                 (None, _) => Some(Reason::Removed),
             };
-            fates.insert(record.task_id, fate);
+            if !record.is_leaf() {
+                fates.insert(record.task_id(), fate);
+            }
             let is_claimed = prior.claimed.contains(&(index as u32));
             if let (Some(reason), None, false) = (fate, matched, is_claimed) {
-                dropped.push(TaskRecord {
-                    verdict: Verdict::Dropped,
-                    reason,
-                    task_id: record.task_id,
-                    parent_task_id: record.parent_task_id,
-                    name: record.name.clone(),
-                    path: record.path.clone(),
-                    kind: record.kind,
-                    component: record.component.clone(),
-                    iteration_index: record.iteration_index,
-                    item_identity: record.item_identity.clone(),
-                    ..TaskRecord::default()
-                });
+                dropped.push(TaskRecord { verdict: Verdict::Dropped, reason, ..record.identity() });
             }
         }
         dropped
@@ -432,15 +422,15 @@ impl Machine {
         let dropped: std::collections::HashSet<i64> = dropped.iter().map(|record| record.task_id).collect();
         let (mut problems, mut warnings) = (Vec::new(), Vec::new());
         for (config, (bound, named)) in prior.configs.iter().zip(prior.bound.iter().zip(&prior.named)) {
-            let record = named.and_then(|named| prior.records.get(named as usize));
-            let Some(record) = record.filter(|record| bound.is_none() && dropped.contains(&record.task_id)) else {
+            let record = named.and_then(|named| prior.records.get(named));
+            let Some(record) = record.filter(|record| bound.is_none() && dropped.contains(&record.task_id())) else {
                 continue;
             };
             if has_values(config) {
-                let message = format!("task {:?} is not in the new run, so it cannot take inputs", record.path);
+                let message = format!("task {:?} is not in the new run, so it cannot take inputs", record.path());
                 problems.push(Problem { field: format!("{}.inputs", config.field), message });
             } else {
-                warnings.push(format!("{}: task {:?} is not in the new run", config.field, record.path));
+                warnings.push(format!("{}: task {:?} is not in the new run", config.field, record.path()));
             }
         }
         (problems, warnings)

@@ -19,7 +19,7 @@ use crate::value::Value;
 pub const MAX_DAG_DEPTH: usize = 64;
 
 /// How many tasks a run may have before its loops are expanded.
-pub const MAX_TASKS: u64 = 4_000_000;
+pub const MAX_TASKS: u64 = 2_000_000;
 
 const SPEC: &str = "pipeline_job.pipeline_spec";
 
@@ -219,6 +219,7 @@ impl<'a> Linker<'a, '_> {
             outputs: outputs.into(),
             output_artifacts: output_artifacts.into(),
             body: Body::Missing,
+            tasks_inside: 0,
         }
     }
 
@@ -617,6 +618,9 @@ impl<'a> Linker<'a, '_> {
             }
             if let Some(size) = sizes.get_mut(index as usize) {
                 *size = (depth + 1, count);
+            }
+            if let Some(component) = self.spec.components.get_mut(index as usize) {
+                component.tasks_inside = count;
             }
         }
         let (depth, count) = sizes.get(self.spec.root as usize).copied().unwrap_or_default();

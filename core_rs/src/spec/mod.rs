@@ -1,5 +1,6 @@
 //! The pipeline spec: read, checked, linked.
 
+mod head;
 mod link;
 mod model;
 mod order;
@@ -8,5 +9,6 @@ pub mod problems;
 mod read;
 pub mod requirements;
 
+pub use head::{read_head, Head};
 pub use link::read_spec;
 pub use model::*;

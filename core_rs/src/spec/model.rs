@@ -40,6 +40,8 @@ pub struct Component {
     pub output_artifacts: Box<[OutputArtifact]>,
     /// What it is made of.
     pub body: Body,
+    /// How many tasks lie inside, at any depth, each loop counted as one iteration.
+    pub tasks_inside: u64,
 }
 
 /// What a component is made of.

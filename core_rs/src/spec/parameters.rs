@@ -40,18 +40,18 @@ pub fn root_inputs(
     for input in root.inputs.iter() {
         let at = at.key(&input.name);
         if input.kind == ParameterType::TaskFinalStatus {
-            problems.add(&at, "a run cannot have a parameter of type TASK_FINAL_STATUS");
+            problems.add(at, "a run cannot have a parameter of type TASK_FINAL_STATUS");
         }
         let value = values.remove(&*input.name).filter(|value| !value.is_null());
         slots.push(match value {
             Some(value) => {
                 let value = if is_legacy || spec.is_legacy() { from_legacy(input.kind, value) } else { value };
                 if let Err(mismatch) = check(input.kind, &value) {
-                    problems.add(&at, mismatch.to_string());
+                    problems.add(at, mismatch.to_string());
                 }
                 if let Some(literals) = input.literals.as_ref().filter(|literals| !literals.contains(&value)) {
                     let allowed: Vec<String> = literals.iter().map(Value::to_json).collect();
-                    problems.add(&at, format!("expected one of {}, found {}", allowed.join(", "), value.to_json()));
+                    problems.add(at, format!("expected one of {}, found {}", allowed.join(", "), value.to_json()));
                 }
                 Slot::Known(Arc::new(value))
             }
@@ -59,7 +59,7 @@ pub fn root_inputs(
                 Some(default) => Slot::Known(Arc::clone(default)),
                 None => {
                     if !input.is_optional {
-                        problems.add(&at, format!("is required, a value of type {}", input.kind.name()));
+                        problems.add(at, format!("is required, a value of type {}", input.kind.name()));
                     }
                     Slot::ABSENT
                 }

@@ -49,6 +49,11 @@ pub fn requirements(spec: &Spec) -> Vec<Requirement> {
     found
 }
 
+/// True where some executor asks for something that not every host has.
+pub fn any(executors: &[Executor]) -> bool {
+    executors.iter().any(|executor| !constructs(executor).is_empty())
+}
+
 fn constructs(executor: &Executor) -> Vec<String> {
     match &executor.body {
         ExecutorBody::Foreign(name) => vec![name.to_string()],

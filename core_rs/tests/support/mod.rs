@@ -360,7 +360,7 @@ pub fn run(request: &RunRequest<'_>, mut answer: impl FnMut(&Launch) -> LeafEnde
 }
 
 pub fn machine(request: &RunRequest<'_>) -> Machine {
-    plan::machine(request).unwrap_or_else(|result| panic!("problems: {:?}", result.problems))
+    plan::machine(request).unwrap_or_else(|problems| panic!("problems: {problems:?}"))
 }
 
 /// A plan without problems, by path.
@@ -435,6 +435,13 @@ pub fn rerun(
             // A task that was to run may be stopped by what came before it.
             Verdict::Execute => matches!(record.verdict, Verdict::Execute)
                 || matches!(record.state, State::NotTriggered | State::Cancelled),
+            // Nothing inside a dag that does not come to its turn does.
+            Verdict::Skip => {
+                let parent = finished.records.get(&record.parent_task_id).map(|parent| parent.state);
+                record.verdict == Verdict::Skip
+                    || (parent == Some(record.state)
+                        && matches!(record.state, State::NotTriggered | State::Cancelled))
+            }
             other => record.verdict == other,
         };
         assert!(

@@ -84,7 +84,7 @@ def _add_server_commands(add: _Adder) -> None:
         "--http",
         metavar="HOST:PORT",
         default="127.0.0.1:8080",
-        help="health and a page (default 127.0.0.1:8080)",
+        help="health, REST and a page (default 127.0.0.1:8080)",
     )
     _add_task_options(serve)
     demo = add(

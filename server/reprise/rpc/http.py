@@ -1,15 +1,16 @@
 """The HTTP port: the API as REST, its description, /healthz, and one plain page of recent runs.
 
 Invariants: a page of another site can neither call nor read it (no CORS, foreign Host and Origin refused: DNS
-rebinding) nor bring script into it (everything is escaped, and the policy allows none). After `stop` no handler runs
-any more.
+rebinding) nor bring script into it (everything is escaped, and the policy allows none). `stop` returns when no call is
+under way any more, or when its grace is over.
 """
 
 from __future__ import annotations
 
 import html
-import itertools
 import json
+import select
+import socket
 import threading
 import time
 import urllib.parse
@@ -25,8 +26,9 @@ from reprise.domain.names import Parent
 from reprise.domain.run import ListQuery, Run
 from reprise.rpc.errors import status_of
 from reprise.rpc.handlers import OperationHandlers, PipelineHandlers
+from reprise.rpc.json_requests import JSON, Request
 from reprise.rpc.openapi import document
-from reprise.rpc.rest import JSON, Answer, Gateway, Request, error_answer
+from reprise.rpc.rest import Answer, Gateway, error_answer
 from reprise.rpc.task_log import LogReader
 
 if TYPE_CHECKING:
@@ -201,7 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
                     self._body(),
                     self.headers.get("X-Request-Id", ""),
                 )
-                self._send(server.gateway.answer(request, lambda: server.gate.is_open))
+                self._send(server.gateway.answer(request, self._is_waited_for))
         except RepriseError as error:
             self.close_connection = True  # the body may not have been read
             self._send(error_answer(status_of(error)))
@@ -224,19 +226,28 @@ class _Handler(BaseHTTPRequestHandler):
         return data
 
     def _send(self, answer: Answer) -> None:
-        first = next(answer.pieces)
-        second = next(answer.pieces, None)
-        if second is None:
-            self._answer(answer.status, JSON, first, answer.headers)
+        if not answer.is_stream:
+            self._answer(answer.status, JSON, b"".join(answer.pieces), answer.headers)
             return
-        # A stream. Somebody who speaks HTTP/1.0 is told of its end by the end of the connection.
+        # Somebody who speaks HTTP/1.0 is told of the end of the stream by the end of the connection.
         is_chunked = self.request_version != "HTTP/1.0"
         self.close_connection = True
         self._head(answer.status, JSON, {"Transfer-Encoding": "chunked"} if is_chunked else {})
-        for piece in itertools.chain((first, second), answer.pieces):
+        for piece in answer.pieces:
             self._write_piece(piece, is_chunked)
         if is_chunked:
             self.wfile.write(b"0\r\n\r\n")
+
+    def _is_waited_for(self) -> bool:
+        """False once the caller has gone, or the server is to stop."""
+        if not cast(_Server, self.server).gate.is_open:
+            return False
+        poll = select.poll()
+        poll.register(self.connection, select.POLLIN)
+        try:
+            return not poll.poll(0) or bool(self.connection.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
 
     def _write_piece(self, piece: bytes, is_chunked: bool) -> None:
         self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece)

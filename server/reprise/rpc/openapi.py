@@ -43,7 +43,6 @@ _WELL_KNOWN: dict[str, dict[str, Any]] = {
     "google.protobuf.Duration": {"type": "string", "pattern": r"^-?\d+(\.\d+)?s$"},
     "google.protobuf.FieldMask": {"type": "string"},
 }
-_VARIABLE = re.compile(r"\{([\w.]+)(?:=([^}]*))?\}")
 _WILDCARD = re.compile(r"(\w+)/\*")
 
 
@@ -128,13 +127,15 @@ def _reference(name: str) -> str:
 def _message(kind: Descriptor, schemas: dict[str, Any]) -> dict[str, Any]:
     if kind.full_name not in schemas:
         schemas[kind.full_name] = {}  # a message may hold itself
-        schemas[kind.full_name] = _WELL_KNOWN.get(kind.full_name) or {
-            "type": "object",
-            "properties": {field.json_name: _field(field, schemas) for field in kind.fields},
-            "additionalProperties": False,
-        }
-        if kind.full_name == "google.protobuf.Value":
-            schemas[kind.full_name] = {}
+        schemas[kind.full_name] = (
+            _WELL_KNOWN[kind.full_name]
+            if kind.full_name in _WELL_KNOWN
+            else {
+                "type": "object",
+                "properties": {field.json_name: _field(field, schemas) for field in kind.fields},
+                "additionalProperties": False,
+            }
+        )
     return {"$ref": _reference(kind.full_name)}
 
 

@@ -18,7 +18,8 @@ from reprise.store.cancel import find_ids
 from reprise.store.database import Transaction
 from reprise.store.operations import DELETED, add_operation
 from reprise.store.references import release_blob, release_files
-from reprise.store.runs import no_run
+from reprise.store.rows import freeze_run
+from reprise.store.runs import GET_RUN_BY_ID, no_run
 from reprise.store.statement import Statement, param
 from reprise.store.tables import runs
 
@@ -63,14 +64,25 @@ def delete_runs(
             + ", ".join(f"{name} is {state}" for name, state in active.items()),
             {"resource_name": next(iter(active)), "not_ended": ",".join(active), **_states(active)},
         )
+    snapshots = {
+        run_id: _snapshot(tx, run_id) for run_id, _ in locked if kind is OperationKind.BATCH_DELETE
+    }
     for run_id, digests in locked:
         _delete(tx, run_id, [digest for digest in digests if digest is not None])
-    targets = [(OperationTarget(str(name), ids[name], DELETED), None) for name in wanted]
+    targets = [
+        (OperationTarget(str(name), ids[name], DELETED), snapshots.get(ids[name])) for name in wanted
+    ]
     return add_operation(tx, parent, kind, targets, party=party, now_ns=now_ns)
 
 
 def _states(active: dict[str, str]) -> dict[str, str]:
     return {"state": next(iter(active.values()))}
+
+
+def _snapshot(tx: Transaction, run_id: int) -> bytes | None:
+    """The run as it is: a batch answers with the runs that it has deleted."""
+    row = tx.one(GET_RUN_BY_ID, run_id)
+    return None if row is None else freeze_run(row)
 
 
 def _delete(tx: Transaction, run_id: int, digests: Sequence[bytes]) -> None:
