@@ -66,11 +66,14 @@ impl Machine {
             Reason::Requested => Reason::RequestedByParent,
             other => other,
         };
+        // What is asked of a task inside holds for what comes after the dag, started or not.
+        let mut ends_here = false;
         for inner in id..end {
             let node = self.node_mut(inner);
             if node.phase != Phase::Waiting {
                 continue;
             }
+            ends_here |= node.ends_here;
             node.verdict = verdict;
             node.reason = if inner == id { reason } else { inner_reason };
             node.caused_by = caused_by;
@@ -81,14 +84,17 @@ impl Machine {
                 self.tell_ended(inner, Told::default());
             }
         }
+        self.node_mut(id).ends_here |= ends_here;
         self.end(id, state);
     }
 
     /// A task fails before it has started.
     pub(super) fn fail_unstarted(&mut self, id: NodeId, failure: Failure) {
         let end = self.node(id).subtree_end.max(id + 1);
+        let mut ends_here = false;
         for inner in id + 1..end {
             let node = self.node_mut(inner);
+            ends_here |= node.ends_here;
             if node.phase == Phase::Waiting {
                 node.phase = Phase::Ended;
                 node.state = State::NotTriggered;
@@ -99,6 +105,7 @@ impl Machine {
             }
         }
         let node = self.node_mut(id);
+        node.ends_here |= ends_here;
         if node.verdict == Verdict::Unspecified {
             node.verdict = Verdict::Execute;
         }

@@ -69,6 +69,8 @@ impl Machine {
         if let (Some(reason), false) = (self.skip_request(id), is_condition_unknown) {
             return self.leave_out(id, reason, ROOT);
         }
+        // Of a loop whose items are unknown this is not true: it will run, whatever they are.
+        self.node_mut(id).is_in_question = doubt.is_some_and(|doubt| doubt.reason == Reason::ConditionUnknown);
         if let Some((state, reason, by)) = upstream.blocked {
             return self.end_unstarted(id, state, reason, by);
         }
@@ -129,7 +131,7 @@ impl Machine {
                 State::Cancelled if !task.runs_after_any_end => (State::Cancelled, Reason::CancelledByRequest, child),
                 State::Unspecified => {
                     // Where its condition turns out false, what comes after it is not triggered either.
-                    let is_in_question = node.reason == Reason::ConditionUnknown && !task.runs_after_any_end;
+                    let is_in_question = node.is_in_question && !task.runs_after_any_end;
                     let reason = if is_in_question { Reason::ConditionUnknown } else { Reason::UpstreamChanged };
                     if is_in_question || upstream.doubt.is_none() {
                         upstream.doubt = Some(Doubt { reason, cause: child });

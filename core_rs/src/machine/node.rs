@@ -58,6 +58,8 @@ pub struct Node {
     pub is_left_out: bool,
     /// All that comes after it is left out.
     pub ends_here: bool,
+    /// In a plan: whether it is triggered at all hangs on a condition that is not known.
+    pub is_in_question: bool,
     /// The record of the original that it continues.
     pub prior: Option<u32>,
     /// The config that names it.
