@@ -101,6 +101,7 @@ class Planned:
     lacking: dict[Slot, int] = field(
         default_factory=dict
     )  # outputs of a DAG that come from what is left out inside it
+    may_not_start: bool = False  # its own condition, or that of what holds it or comes before it, is open
     is_cut: bool = False  # everything downstream of it, or of something in it, is left out as well
 
     @property
@@ -277,6 +278,14 @@ class _Planner:
                 gate = max(gate, CONDITION_UNKNOWN)
             elif answer is False:
                 gate = CLOSED
+        if (
+            not completed
+            and any(siblings[u].may_not_start for u in needed)
+            and gate != CLOSED
+            and not self._is_left_out(scope, kind, config, before, follows_skip)
+        ):
+            # If that is not triggered, neither is this.
+            gate = CONDITION_UNKNOWN
         if is_upstream_closed and not self._is_left_out(scope, kind, config, before, follows_skip):
             gate = CLOSED
 
@@ -391,6 +400,7 @@ class _Planner:
         if gate == CONDITION_UNKNOWN:
             waiting = verdict(RE_EVALUATE, "CONDITION_UNKNOWN", "UPSTREAM_CHANGED")
             waiting.would_skip = bool(left_out)
+            waiting.may_not_start = True
             return waiting
         # SKIP.
         if left_out:
@@ -801,7 +811,17 @@ def _summary(
     else:
         verdict = SKIP
     is_empty = not verdicts & {EXECUTE, RE_EVALUATE} or all(child.is_empty for child in children)
-    return Planned(path, kind, verdict, frozenset({"CHILDREN"}), outputs, original, is_empty=is_empty)
+    may_not_start = gate == CONDITION_UNKNOWN
+    return Planned(
+        path,
+        kind,
+        verdict,
+        frozenset({"CHILDREN"}),
+        outputs,
+        original,
+        is_empty=is_empty,
+        may_not_start=may_not_start,
+    )
 
 
 def _sources(component: dict[str, Any], slot: Slot) -> list[tuple[str, Slot]]:

@@ -75,7 +75,6 @@ _CONDITION = {"dag": {"tasks": {"x": leaf()}}, "inputDefinitions": {"parameters"
 _EXPORT = {"parameters": {"e": {"valueFromParameter": {"producerSubtask": "x", "outputParameterKey": "o"}}}}
 
 
-@pytest.mark.xfail(strict=True, reason="refused, though skip_downstream_tasks is set")
 def test_skip_downstream_in_a_sub_dag_leaves_out_what_reads_the_output_of_the_sub_dag() -> None:
     inner = {
         "dag": {"tasks": {"x": leaf()}, "outputs": _EXPORT},
@@ -122,7 +121,6 @@ def test_an_empty_loop_after_a_task_that_will_run_waits_for_it() -> None:
     agree(Step(spec), Step(spec, configs=[Config("a")]))
 
 
-@pytest.mark.xfail(strict=True, reason="shown as NOT_TRIGGERED, and ends SUCCEEDED")
 def test_a_sub_dag_whose_children_are_not_triggered_is_itself_not_so() -> None:
     inner = {
         "dag": {"tasks": {"c": composite("condition", **_ON_P)}},
