@@ -64,14 +64,10 @@ def delete_runs(
             + ", ".join(f"{name} is {state}" for name, state in active.items()),
             {"resource_name": next(iter(active)), "not_ended": ",".join(active), **_states(active)},
         )
-    snapshots = {
-        run_id: _snapshot(tx, run_id) for run_id, _ in locked if kind is OperationKind.BATCH_DELETE
-    }
+    snapshots = {run_id: _snapshot(tx, run_id) for run_id, _ in locked if kind is OperationKind.BATCH_DELETE}
     for run_id, digests in locked:
         _delete(tx, run_id, [digest for digest in digests if digest is not None])
-    targets = [
-        (OperationTarget(str(name), ids[name], DELETED), snapshots.get(ids[name])) for name in wanted
-    ]
+    targets = [(OperationTarget(str(name), ids[name], DELETED), snapshots.get(ids[name])) for name in wanted]
     return add_operation(tx, parent, kind, targets, party=party, now_ns=now_ns)
 
 
