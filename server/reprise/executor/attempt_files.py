@@ -138,6 +138,17 @@ def write_launch(attempt: Handle, launch: Mapping[str, Any]) -> str:
     return path
 
 
+def log_tail(log: Path, most_bytes: int) -> str:
+    """The last thing that an attempt said; "" where there is no log."""
+    try:
+        with log.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - most_bytes))
+            return file.read().decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
 def _read_json(path: str) -> Mapping[str, Any] | None:
     content = _content(path)
     if content is None:

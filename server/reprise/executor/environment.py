@@ -24,6 +24,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from reprise.executor.attempt_files import log_tail
 from reprise.executor.contract import AttemptSpec, Cause, Executor
 
 _FORMAT = "1"
@@ -214,7 +215,7 @@ class ManagedEnvironments:
             raise
         if end.is_success:
             return
-        said = await asyncio.to_thread(_tail, work / str(number) / "log")
+        said = await asyncio.to_thread(log_tail, work / str(number) / "log", _LOG_TAIL_BYTES)
         what = end.message if end.cause is not Cause.EXITED else f"pip ended with exit code {end.exit_code}"
         raise EnvironmentFailed(f"pip install {' '.join(arguments)}: {what}\n{said}".rstrip())
 
@@ -277,13 +278,3 @@ def _make_durable(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _tail(log: Path) -> str:
-    try:
-        with log.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - _LOG_TAIL_BYTES))
-            return file.read().decode(errors="replace").strip()
-    except OSError:
-        return ""

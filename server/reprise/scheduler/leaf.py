@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -18,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 from reprise.artifact.contract import ArtifactPlace, Known, Presence
 from reprise.domain.run import AttemptRow, CacheRow, Failure, Run
 from reprise.domain.states import AttemptState
+from reprise.executor.attempt_files import log_tail
 from reprise.executor.contract import AttemptSpec, Cause, Executor, Exit
 from reprise.executor.environment import EnvironmentFailed
 from reprise.executor.launch import AttemptMaker, CannotLaunch
@@ -402,14 +402,7 @@ def _failure_of(ended: Exit, launch: engine.Launch) -> engine.Failure | None:
 
 def _last_line(log: Path) -> str:
     """The last thing that a task said, cut short; "" where it said nothing."""
-    try:
-        with log.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - _LOG_TAIL_BYTES))
-            tail = file.read().decode(errors="replace")
-    except OSError:
-        return ""
-    lines = [line.strip() for line in tail.splitlines() if line.strip()]
+    lines = [line.strip() for line in log_tail(log, _LOG_TAIL_BYTES).splitlines() if line.strip()]
     return lines[-1][:_LONGEST_LAST_LINE] if lines else ""
 
 
