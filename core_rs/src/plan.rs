@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::machine::{Machine, Mode, Planned, Prior};
-use crate::messages::{Message, Parameter, PlanResult, Problem, RunRequest, TaskRecord};
+use crate::messages::{Message, PlanResult, Problem, RunRequest, TaskRecord};
 use crate::spec::problems::Problems;
 use crate::spec::{parameters, read_head, read_spec, requirements, Spec};
 use crate::wire::Writer;
@@ -14,7 +14,6 @@ use crate::wire::Writer;
 /// A request whose spec and parameters have been read and checked.
 struct Checked {
     spec: Arc<Spec>,
-    parameters: Vec<Parameter>,
     inputs: crate::machine::Slots,
 }
 
@@ -75,11 +74,7 @@ fn sweep_checked(request: &RunRequest<'_>) -> (PlanResult, Option<PlannedTasks>)
     let mut problems = Problems::default();
     let mut result = PlanResult::default();
     let mut planned = None;
-    if let Some(checked) = read_and_check(request, &mut problems, &mut result.warnings) {
-        result.pipeline_name.clone_from(&checked.spec.pipeline_name);
-        result.schema_version.clone_from(&checked.spec.schema_version);
-        result.requirements = requirements::requirements(&checked.spec);
-        result.parameters.clone_from(&checked.parameters);
+    if let Some(checked) = read_and_check(request, &mut problems, &mut result) {
         let (machine, _) = sweep(request, &checked, &mut problems, &mut result.warnings);
         let dropped = machine.dropped();
         let (unbound, warnings) = machine.unbound_configs(&dropped);
@@ -102,8 +97,9 @@ const TASKS: u32 = 3;
 /// What is wrong with the request.
 pub fn machine(request: &RunRequest<'_>) -> Result<Machine, Vec<Problem>> {
     let mut problems = Problems::default();
-    let mut warnings = Vec::new();
-    if let Some(checked) = read_and_check(request, &mut problems, &mut warnings) {
+    let mut result = PlanResult::default();
+    if let Some(checked) = read_and_check(request, &mut problems, &mut result) {
+        let mut warnings = Vec::new();
         let mut prior = prior(request, &checked, &mut problems, &mut warnings);
         if prior.has_lost_artifacts() {
             let (_, remake) = sweep(request, &checked, &mut problems, &mut warnings);
@@ -158,13 +154,16 @@ fn prior(
 fn read_and_check(
     request: &RunRequest<'_>,
     problems: &mut Problems,
-    warnings: &mut Vec<String>,
+    result: &mut PlanResult,
 ) -> Option<Checked> {
     let bytes: &[u8] = match &request.original {
         Some(original) if request.spec.is_empty() => &original.spec,
         _ => &request.spec,
     };
     let spec = Arc::new(read_spec(bytes, problems)?);
+    result.pipeline_name.clone_from(&spec.pipeline_name);
+    result.schema_version.clone_from(&spec.schema_version);
+    result.requirements = requirements::requirements(&spec);
     let settings = &request.settings;
     let mut parameters = settings.parameters.clone();
     // A parameter given to the original persists unless it is given again.
@@ -175,13 +174,14 @@ fn read_and_check(
         if spec.component(spec.root).input(&inherited.name).is_some() {
             parameters.push(inherited.clone());
         } else {
-            warnings.push(format!(
+            result.warnings.push(format!(
                 "the parameter {:?} of the original is dropped: the new spec does not declare it",
                 inherited.name
             ));
         }
     }
     parameters.sort_by(|a, b| a.name.cmp(&b.name));
+    result.parameters.clone_from(&parameters);
     let inputs = parameters::root_inputs(
         &spec,
         &parameters,
@@ -189,5 +189,5 @@ fn read_and_check(
         settings.are_legacy_parameters,
         problems,
     );
-    problems.is_empty().then_some(Checked { spec, parameters, inputs })
+    problems.is_empty().then_some(Checked { spec, inputs })
 }

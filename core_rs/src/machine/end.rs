@@ -106,6 +106,10 @@ impl Machine {
         }
         let node = self.node_mut(id);
         node.ends_here |= ends_here;
+        if let Some(doubt) = node.doubt {
+            // It may not even be triggered; what is inside does not run in either case.
+            return self.end_in_doubt(id, doubt);
+        }
         if node.verdict == Verdict::Unspecified {
             node.verdict = Verdict::Execute;
         }
@@ -123,6 +127,7 @@ impl Machine {
     fn count_in(&mut self, parent: NodeId, id: NodeId) {
         let node = self.node(id);
         let (state, verdict, ends_here) = (node.state, node.verdict, node.ends_here);
+        let may_end_here = node.may_end_here;
         let is_dag = !node.is_leaf();
         let inner = node.scope.as_ref().map(|scope| scope.tally).filter(|_| is_dag);
         let tally = &mut self.scope_mut(parent).tally;
@@ -134,6 +139,7 @@ impl Machine {
             _ => {}
         }
         tally.ends_here |= ends_here;
+        tally.may_end_here |= may_end_here;
         match inner {
             Some(inner) if state != State::Skipped => {
                 tally.executes |= inner.executes;
@@ -166,6 +172,7 @@ impl Machine {
             _ if tally.unknown != ROOT => State::Unspecified,
             _ => State::Succeeded,
         };
+        let doubt = self.node(id).scope.as_ref().and_then(|scope| scope.doubt);
         match self.outputs_of(id) {
             Ok(outputs) => self.node_mut(id).outputs = outputs.map(Box::new),
             Err(error) if matches!(state, State::Succeeded | State::Unspecified) => {
@@ -175,9 +182,15 @@ impl Machine {
             Err(_) => {}
         }
         let is_rerun = self.is_rerun();
-        let doubt = self.node(id).scope.as_ref().and_then(|scope| scope.doubt);
+        let is_provisional = self.node(id).scope.as_ref().is_some_and(|scope| scope.is_provisional);
         let node = self.node_mut(id);
-        node.ends_here |= tally.ends_here;
+        node.ends_here |= tally.ends_here && !is_provisional;
+        node.may_end_here |= tally.may_end_here || (tally.ends_here && is_provisional);
+        if doubt.is_some() {
+            // It may not be triggered, and would have no outputs then.
+            state = State::Unspecified;
+            node.outputs = None;
+        }
         (node.verdict, node.reason) = match tally {
             _ if !is_rerun && tally.re_evaluates && doubt.is_some() => (Verdict::ReEvaluate, Reason::ConditionUnknown),
             _ if !is_rerun => (Verdict::Execute, Reason::FirstRun),

@@ -71,6 +71,7 @@ impl Machine {
         }
         // Of a loop whose items are unknown this is not true: it will run, whatever they are.
         self.node_mut(id).is_in_question = doubt.is_some_and(|doubt| doubt.reason == Reason::ConditionUnknown);
+        self.node_mut(id).doubt = doubt;
         if let Some((state, reason, by)) = upstream.blocked {
             return self.end_unstarted(id, state, reason, by);
         }
@@ -117,6 +118,9 @@ impl Machine {
             let node = self.node(child);
             if node.ends_here && upstream.ends_here.is_none() {
                 upstream.ends_here = Some(child);
+            }
+            if node.may_end_here && !self.node(id).is_in_exit {
+                upstream.doubt = Some(Doubt { reason: Reason::ConditionUnknown, cause: child });
             }
             if has_overrides && self.is_edge_overridden(id, task, index) {
                 continue;
@@ -204,6 +208,7 @@ impl Machine {
             Slot::Unknown { cause } => {
                 let doubt = doubt.filter(|d| d.reason == Reason::ConditionUnknown);
                 let doubt = doubt.unwrap_or(Doubt { reason: Reason::ConditionUnknown, cause });
+                self.node_mut(id).may_end_here = self.may_end_inside(id);
                 return self.end_in_doubt(id, doubt);
             }
         };
@@ -217,8 +222,11 @@ impl Machine {
                 scope.inputs = Arc::clone(&inputs);
                 scope.item = Some(item);
             }
-        } else if let Err(failure) = self.expand_loop(id, task, items) {
-            return self.fail_unstarted(id, failure);
+        } else {
+            self.scope_mut(id).is_provisional = doubt.is_some();
+            if let Err(failure) = self.expand_loop(id, task, items) {
+                return self.fail_unstarted(id, failure);
+            }
         }
         self.node_mut(id).phase = Phase::Started;
         self.scope_mut(id).doubt = doubt;

@@ -188,6 +188,8 @@ fn new_node(parent: NodeId, index: u32, component: u32, kind: Kind) -> Node {
         is_in_exit: false,
         is_left_out: false,
         ends_here: false,
+        may_end_here: false,
+        doubt: None,
         is_in_question: false,
         prior: None,
         config: None,

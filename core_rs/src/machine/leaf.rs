@@ -23,7 +23,7 @@ pub(crate) struct Decided {
     pub field: String,
     pub caused_by: NodeId,
     /// What REUSE reuses.
-    pub outcome: Option<super::rerun::Outcome>,
+    pub outcome: Option<super::decide::Outcome>,
 }
 
 impl Machine {
@@ -86,7 +86,7 @@ impl Machine {
         component: &Component,
         resolved: &Resolved,
         key: LeafKey,
-        outcome: Option<super::rerun::Outcome>,
+        outcome: Option<super::decide::Outcome>,
     ) {
         let Some(outcome) = outcome else { return };
         self.take_outputs(id, &outcome.outputs, id);

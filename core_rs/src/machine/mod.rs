@@ -3,6 +3,8 @@
 //! Invariant: the same request and the same events in the same order give the same decisions and the same task ids,
 //! however the events are spread over calls. Work for one event is proportional to what the event changes.
 
+mod decide;
+mod dropped;
 mod emit;
 mod end;
 mod evaluate;
@@ -122,6 +124,10 @@ impl Machine {
     pub(crate) fn begin(&mut self) {
         self.is_begun = true;
         self.expand_dag(ROOT);
+        if self.prior.is_rerun {
+            let missing = self.missing();
+            self.prior.set_gone(&missing);
+        }
         self.start_dag(ROOT, None);
         self.settle();
     }

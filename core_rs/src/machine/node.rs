@@ -58,6 +58,10 @@ pub struct Node {
     pub is_left_out: bool,
     /// All that comes after it is left out.
     pub ends_here: bool,
+    /// In a plan: whether all that comes after it is left out hangs on items that are not known.
+    pub may_end_here: bool,
+    /// In a plan: why it is not sure that its turn comes.
+    pub doubt: Option<Doubt>,
     /// In a plan: whether it is triggered at all hangs on a condition that is not known.
     pub is_in_question: bool,
     /// The record of the original that it continues.
@@ -83,6 +87,8 @@ pub struct Scope {
     pub children: Vec<NodeId>,
     /// Whether `children` are there: a loop's are not before its items are known.
     pub is_expanded: bool,
+    /// In a plan, of a loop: its items are known, but whether it will ever be expanded is not.
+    pub is_provisional: bool,
     /// Children that have not ended.
     pub open: u32,
     /// Of a loop: iterations that may not run yet, from here on.
@@ -125,6 +131,8 @@ pub struct Tally {
     pub is_not_triggered: bool,
     /// All that comes after some child is left out.
     pub ends_here: bool,
+    /// That is not known of some child.
+    pub may_end_here: bool,
 }
 
 /// What an iteration gets in the place of the list.

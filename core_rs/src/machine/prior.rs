@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::slot::NodeId;
 use super::stored::{Record, Stored};
-use crate::messages::{CachedOutcome, Config, Kind, Original, Source};
+use crate::messages::{CachedOutcome, Config, Original, Reason, Source};
 use crate::spec::problems::Problems;
 use crate::spec::Spec;
 
@@ -30,8 +30,8 @@ pub struct Prior {
     pub(super) bound: Vec<Option<NodeId>>,
     /// The record that a config names.
     pub(super) named: Vec<Option<u32>>,
-    /// Made when a task is found that the original has not.
-    gone: Option<Gone>,
+    /// Known once the tasks that the new run begins with are.
+    gone: Gone,
     pub(super) claimed: HashSet<u32>,
     /// Paths of tasks whose lost outputs somebody will read.
     pub(super) remake: BTreeSet<String>,
@@ -85,31 +85,20 @@ impl Prior {
         prior
     }
 
-    /// Leaves of the original that the new spec has nothing under the path of.
-    fn find_gone(&self, spec: &Spec) -> Gone {
+    /// Keeps the outcomes of records that the new run has no task for: tasks that were renamed are found among them.
+    pub(super) fn set_gone(&mut self, missing: &[(u32, Reason)]) {
         let mut gone = Gone::default();
-        let mut components: HashMap<i64, Option<u32>> = HashMap::with_capacity(self.records.len());
-        components.insert(0, Some(spec.root));
-        for (index, record) in self.records.iter().enumerate() {
-            let parent = components.get(&record.parent_task_id()).copied().flatten();
-            let own = match (parent, record.kind()) {
-                (Some(parent), Kind::Iteration) => Some(parent),
-                (Some(parent), _) => {
-                    let dag = spec.component(parent).dag();
-                    dag.and_then(|dag| dag.find(record.name())).map(|task| task.component)
-                }
-                (None, _) => None,
-            };
-            components.insert(record.task_id(), own);
-            if let (None, true, Some(outcome)) = (own, record.is_leaf(), record.usable()) {
-                gone.by_key.entry(outcome.key().to_vec()).or_default().push_back(index as u32);
-                gone.records.push(index as u32);
+        for (index, _) in missing {
+            let record = self.records.get(*index).filter(Record::is_leaf);
+            if let Some(outcome) = record.and_then(Record::usable) {
+                gone.by_key.entry(outcome.key().to_vec()).or_default().push_back(*index);
+                gone.records.push(*index);
             }
         }
         if !gone.records.is_empty() {
             gone.known_paths = self.records.iter().map(|record| without_iterations(record.path())).collect();
         }
-        gone
+        self.gone = gone;
     }
 
     fn read_configs(&mut self, configs: &[Config], spec: &Spec, problems: &mut Problems, warnings: &mut Vec<String>) {
@@ -220,6 +209,19 @@ impl Prior {
         Some(found)
     }
 
+    /// True where a record lies inside the task of that id. A parent's record comes before those of its children.
+    pub(super) fn is_inside(&self, record: u32, task_id: i64) -> bool {
+        let mut at = self.records.get(record);
+        while let Some(record) = at {
+            let parent = record.parent_task_id();
+            if parent == task_id {
+                return true;
+            }
+            at = self.records.find(parent).filter(|found| found.task_id() < record.task_id());
+        }
+        false
+    }
+
     /// The config that names a task.
     pub(super) fn config_of(&self, record: Option<u32>, path: impl FnOnce() -> String) -> Option<u32> {
         match record {
@@ -240,25 +242,20 @@ impl Prior {
     }
 
     /// True where a task without a record may be one that was renamed.
-    pub(super) fn may_be_renamed(&mut self, spec: &Spec, path: impl FnOnce() -> String) -> bool {
-        if self.gone.is_none() {
-            self.gone = Some(self.find_gone(spec));
-        }
-        let gone = self.gone.as_ref();
-        gone.is_some_and(|gone| !gone.records.is_empty() && !gone.known_paths.contains(&without_iterations(&path())))
+    pub(super) fn may_be_renamed(&self, path: impl FnOnce() -> String) -> bool {
+        !self.gone.records.is_empty() && !self.gone.known_paths.contains(&without_iterations(&path()))
     }
 
     /// The first gone record with that key, from now on taken.
     pub(super) fn claim(&mut self, key: &[u8]) -> Option<u32> {
-        let record = self.gone.as_mut()?.by_key.get_mut(key)?.pop_front()?;
+        let record = self.gone.by_key.get_mut(key)?.pop_front()?;
         self.claimed.insert(record);
         Some(record)
     }
 
     /// True where some gone record may turn out to have the key that `preimage` will become.
     pub(super) fn may_claim(&self, preimage: &[u8]) -> bool {
-        let Some(gone) = &self.gone else { return false };
-        gone.records.iter().take(MAX_GONE_COMPARED).any(|record| {
+        self.gone.records.iter().take(MAX_GONE_COMPARED).any(|record| {
             let outcome = self.records.get(*record).and_then(Record::usable);
             !self.claimed.contains(record)
                 && outcome.is_some_and(|outcome| crate::key::matches(outcome.preimage(), preimage))

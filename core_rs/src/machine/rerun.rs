@@ -1,41 +1,25 @@
-//! What the original of a rerun has to say about each task, and what is decided from that.
-//!
-//! Invariant: where several rules match, the order is condition, skip, exit task, override, request, lost artifact, key;
-//! the first two are seen to before a leaf gets here.
+//! What the original of a rerun and the configs have to say about each task.
 
 use std::sync::Arc;
 
-use super::keys::LeafKey;
-use super::leaf::Decided;
-use super::node::{Details, Doubt, ScopeRequest};
-use super::prior::Prior;
+use super::node::{Details, ScopeRequest};
 use super::resolve::Resolved;
 use super::slot::{NodeId, ROOT};
 use super::stored::Record;
 use super::{Machine, Mode};
-use crate::messages::{
-    ArtifactList, Config, Kind, Message, Presence, Problem, Reason, Source, State, TaskRecord, Values, Verdict,
-};
-use crate::spec::{Component, ExecutorBody, ParameterSource, Task};
+use crate::messages::{ArtifactList, Config, Kind, Presence, Problem, Reason, State, TaskRecord};
 use crate::value::Value;
-
-/// An outcome that may be reused.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Outcome {
-    pub outputs: Values,
-    pub source: Source,
-}
 
 impl Machine {
     pub(super) fn is_rerun(&self) -> bool {
         self.prior.is_rerun
     }
 
-    fn record(&self, id: NodeId) -> Option<Record<'_>> {
+    pub(super) fn record(&self, id: NodeId) -> Option<Record<'_>> {
         self.prior.records.get(self.node(id).prior?)
     }
 
-    fn config(&self, id: NodeId) -> Option<&Config> {
+    pub(super) fn config(&self, id: NodeId) -> Option<&Config> {
         self.prior.configs.get(self.node(id).config? as usize)
     }
 
@@ -141,6 +125,7 @@ impl Machine {
                 }
                 let mut given = given.clone();
                 given.is_list = input.is_list;
+                given.artifacts.iter_mut().for_each(|artifact| input.schema.complete(artifact));
                 values.artifacts.retain(|other| other.name != given.name);
                 values.artifacts.push(given);
             }
@@ -175,6 +160,13 @@ impl Machine {
         let is_named = config.is_some_and(|config| config.has_inputs);
         let is_asked_above = self.node(self.node(id).parent).scope.as_ref().is_some_and(|scope| scope.request.is_some());
         (is_left_out && !is_named && !is_asked_above).then_some(Reason::Inherited)
+    }
+
+    /// Whether a config asks to end below some task of a loop whose iterations are not known yet.
+    pub(super) fn may_end_inside(&self, id: NodeId) -> bool {
+        let Some(inside) = self.record(id).map(|record| record.task_id()) else { return false };
+        let asking = self.prior.configs.iter().zip(&self.prior.named).filter(|(config, _)| config.skip_downstream_tasks);
+        asking.filter_map(|(_, named)| *named).any(|named| self.prior.is_inside(named, inside))
     }
 
     /// What a config on a DAG asks of all leaves inside.
@@ -252,201 +244,10 @@ impl Machine {
         }
     }
 
-    pub(super) fn decide_leaf(
-        &mut self,
-        id: NodeId,
-        task: &Task,
-        component: &Component,
-        key: &LeafKey,
-        doubt: Option<Doubt>,
-    ) -> Decided {
-        if let Some(doubt) = doubt.filter(|doubt| doubt.reason == Reason::ConditionUnknown) {
-            return doubtful(doubt);
-        }
-        if !self.prior.is_rerun {
-            return execute(Reason::FirstRun);
-        }
-        if self.node(id).is_in_exit {
-            return execute(Reason::ExitTask);
-        }
-        let overridden = self.node(id).details.as_ref().map_or("", |details| &details.overridden_field);
-        if !overridden.is_empty() {
-            return Decided { field: overridden.to_owned(), ..execute(Reason::InputOverridden) };
-        }
-        if let Some(reason) = self.run_request(id) {
-            return execute(reason);
-        }
-        let is_reimport = matches!(
-            super::keys::executor_of(&self.spec, component).map(|executor| &executor.body),
-            Some(ExecutorBody::Importer(importer)) if importer.is_reimport
-        );
-        if is_reimport {
-            return execute(Reason::Reimport);
-        }
-        let Some(record) = self.record(id) else { return self.decide_unmatched(id, key, doubt) };
-        let Some(outcome) = record.usable() else { return execute(Reason::NotSucceeded) };
-        if let Some(presence) = outcome.lost().filter(|_| self.prior.has_lost_artifacts) {
-            if self.node(id).kind == Kind::Importer || self.prior.remake.contains(&self.path(id)) {
-                let is_missing = presence == Presence::Missing;
-                return execute(if is_missing { Reason::ArtifactMissing } else { Reason::ArtifactChanged });
-            }
-        }
-        let difference = match crate::key::first_difference(outcome.preimage(), &key.preimage) {
-            Ok(difference) => difference,
-            Err(_) => return execute(Reason::NotComparable),
-        };
-        if let Some(field) = difference {
-            let caused_by = self.producer_of(id, task, &field);
-            return Decided { field, caused_by, ..execute(Reason::KeyChanged) };
-        }
-        if let Some(doubt) = doubt {
-            return doubtful(doubt);
-        }
-        Decided {
-            verdict: Verdict::Reuse,
-            reason: Reason::Unchanged,
-            outcome: Some(Outcome {
-                outputs: Values::decode(outcome.outputs_bytes()).unwrap_or_default(),
-                source: self.prior.source(outcome),
-            }),
-            ..Decided::default()
-        }
-    }
-
-    /// A task of the new spec only: a renamed one, or a new one.
-    fn decide_unmatched(&mut self, id: NodeId, key: &LeafKey, doubt: Option<Doubt>) -> Decided {
-        let spec = Arc::clone(&self.spec);
-        let path = self.path(id);
-        if !self.prior.may_be_renamed(&spec, || path) {
-            return execute(Reason::NotInOriginal);
-        }
-        match doubt {
-            Some(doubt) if self.prior.may_claim(&key.preimage) => doubtful(doubt),
-            Some(_) => execute(Reason::NotInOriginal),
-            None => {
-                let Some(index) = self.prior.claim(&key.digest) else { return execute(Reason::NotInOriginal) };
-                let outcome = self.prior.records.get(index).and_then(Record::usable).map(|outcome| Outcome {
-                    outputs: Values::decode(outcome.outputs_bytes()).unwrap_or_default(),
-                    source: self.prior.source(outcome),
-                });
-                self.node_mut(id).prior = Some(index);
-                Decided { verdict: Verdict::Reuse, reason: Reason::Renamed, outcome, ..Decided::default() }
-            }
-        }
-    }
-
-    /// Why a leaf is to run whatever its key says.
-    fn run_request(&self, id: NodeId) -> Option<Reason> {
-        let inherited = self.node(self.node(id).parent).scope.as_ref().and_then(|scope| scope.request);
-        let by_parent = (inherited == Some(ScopeRequest::Execute)).then_some(Reason::RequestedByParent);
-        let (Some(config), Some(record)) = (self.config(id), self.record(id)) else { return by_parent };
-        if config.skip_task || has_values(config) {
-            return by_parent;
-        }
-        let is_asked = match record.state() {
-            State::Succeeded => true,
-            State::Skipped => config.has_inputs,
-            _ => false,
-        };
-        if is_asked {
-            Some(Reason::Requested)
-        } else {
-            by_parent
-        }
-    }
-
-    /// The sibling whose output comes in by the input that a key's field names.
-    fn producer_of(&self, id: NodeId, task: &Task, field: &str) -> NodeId {
-        let parent = self.node(id).parent;
-        let found = if let Some(name) = field.strip_prefix("inputs.parameters.") {
-            task.parameters.iter().find(|binding| *binding.name == *name).and_then(|binding| match binding.source {
-                ParameterSource::Output { task, .. } | ParameterSource::FinalStatus(task) => Some(task),
-                _ => None,
-            })
-        } else if let Some(name) = field.strip_prefix("inputs.artifacts.") {
-            task.artifacts.iter().find(|binding| *binding.name == *name).and_then(|binding| match binding.source {
-                crate::spec::ArtifactSource::Output { task, .. } => Some(task),
-                crate::spec::ArtifactSource::Input(_) => None,
-            })
-        } else {
-            None
-        };
-        found.and_then(|task| self.child(parent, task)).unwrap_or(ROOT)
-    }
-
-    /// A hit in what is known of the cross-run cache.
-    pub(super) fn cached(&self, key: &[u8]) -> Option<Outcome> {
-        let hit = self.prior.cached(key)?;
-        let record = hit.record.as_ref()?;
-        Some(Outcome {
-            outputs: record.outputs.clone().unwrap_or_default(),
-            source: hit.source.clone().or_else(|| record.source.clone()).unwrap_or_default(),
-        })
-    }
-
-    /// What the original had and the new run has not; complete once a plan has been made.
-    pub(crate) fn dropped(&self) -> Vec<TaskRecord> {
-        let prior: &Prior = &self.prior;
-        let mut fates: std::collections::HashMap<i64, Option<Reason>> = std::collections::HashMap::new();
-        let mut dropped = Vec::new();
-        for (index, record) in prior.records.iter().enumerate() {
-            let matched = prior.matched.get(index).copied().flatten();
-            let parent = fates.get(&record.parent_task_id()).copied();
-            let fate = match (matched, parent) {
-                // Its iterations are not known yet, so nothing can be said of the original's.
-                (Some(id), _) if self.node(id).kind == Kind::Loop => {
-                    let is_known = self.node(id).scope.as_ref().is_some_and(|scope| scope.is_expanded);
-                    is_known.then_some(Reason::Unspecified)
-                }
-                (Some(_), _) => Some(Reason::Unspecified),
-                (None, Some(None)) => None,
-                (None, Some(Some(reason))) if reason != Reason::Unspecified => Some(reason),
-                (None, _) if record.kind() == Kind::Iteration => Some(Reason::ItemRemoved),
-                (None, _) => Some(Reason::Removed),
-            };
-            if !record.is_leaf() {
-                fates.insert(record.task_id(), fate);
-            }
-            let is_claimed = prior.claimed.contains(&(index as u32));
-            if let (Some(reason), None, false) = (fate, matched, is_claimed) {
-                dropped.push(TaskRecord { verdict: Verdict::Dropped, reason, ..record.identity() });
-            }
-        }
-        dropped
-    }
-
-    /// Configs that found no task in the new run: told as warnings, or as problems where they carry inputs. `dropped`:
-    /// what [`Machine::dropped`] gave.
-    pub(crate) fn unbound_configs(&self, dropped: &[TaskRecord]) -> (Vec<Problem>, Vec<String>) {
-        let prior: &Prior = &self.prior;
-        let dropped: std::collections::HashSet<i64> = dropped.iter().map(|record| record.task_id).collect();
-        let (mut problems, mut warnings) = (Vec::new(), Vec::new());
-        for (config, (bound, named)) in prior.configs.iter().zip(prior.bound.iter().zip(&prior.named)) {
-            let record = named.and_then(|named| prior.records.get(named));
-            let Some(record) = record.filter(|record| bound.is_none() && dropped.contains(&record.task_id())) else {
-                continue;
-            };
-            if has_values(config) {
-                let message = format!("task {:?} is not in the new run, so it cannot take inputs", record.path());
-                problems.push(Problem { field: format!("{}.inputs", config.field), message });
-            } else {
-                warnings.push(format!("{}: task {:?} is not in the new run", config.field, record.path()));
-            }
-        }
-        (problems, warnings)
-    }
-}
-
-fn execute(reason: Reason) -> Decided {
-    Decided { verdict: Verdict::Execute, reason, ..Decided::default() }
-}
-
-fn doubtful(doubt: Doubt) -> Decided {
-    Decided { verdict: Verdict::ReEvaluate, reason: doubt.reason, caused_by: doubt.cause, ..Decided::default() }
 }
 
 /// True for a config that gives at least one input.
-fn has_values(config: &Config) -> bool {
+pub(super) fn has_values(config: &Config) -> bool {
     config.has_inputs && !(config.input_parameters.is_empty() && config.input_artifacts.is_empty())
 }
 

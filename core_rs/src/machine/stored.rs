@@ -75,6 +75,12 @@ impl Stored {
         self.entries.get(index as usize).map(|entry| Record { bytes: &self.bytes, entry: *entry })
     }
 
+    /// The record of a task. Records lie in the order of their ids.
+    pub(super) fn find(&self, task_id: i64) -> Option<Record<'_>> {
+        let index = self.entries.binary_search_by_key(&task_id, |entry| entry.task_id).ok()?;
+        self.get(index as u32)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = Record<'_>> {
         self.entries.iter().map(|entry| Record { bytes: &self.bytes, entry: *entry })
     }

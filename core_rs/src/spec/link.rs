@@ -8,12 +8,12 @@ use std::sync::Arc;
 use crate::document::{Members, Node};
 use crate::spec::order::topological;
 use crate::spec::problems::{Path, Problems};
-use crate::spec::read::{RawBinding, RawComponent, RawDag, RawIterator, RawOutput, RawSource, RawTask, Read, SpecReader};
+use crate::spec::raw::{RawComponent, RawDag, RawOutput, RawSource, RawTask};
+use crate::spec::read::{Read, SpecReader};
 use crate::spec::{
-    ArtifactSource, Binding, Body, Component, Dag, DagOutput, Executor, ExecutorBody, Extras, InputArtifact,
-    InputParameter, ItemSource, LoopItems, OutputArtifact, OutputParameter, ParameterSource, Spec, Task,
+    Body, Component, Dag, DagOutput, Executor, ExecutorBody, InputArtifact, InputParameter, OutputArtifact,
+    OutputParameter, Spec, Task,
 };
-use crate::value::Value;
 
 /// How deep DAGs may lie inside each other.
 pub const MAX_DAG_DEPTH: usize = 64;
@@ -108,12 +108,13 @@ fn read_document(bytes: &[u8], problems: &mut Problems) -> Read<Option<Spec>> {
     Linker { spec, problems, raw: &raw, path: &path, by_name: HashMap::new() }.link().map_or(Ok(None), |spec| Ok(Some(spec)))
 }
 
-struct Linker<'a, 'p> {
-    spec: Spec,
-    problems: &'p mut Problems,
-    raw: &'a [RawComponent<'a>],
-    path: &'p Path<'p>,
-    by_name: HashMap<&'a str, u32>,
+/// Looks names up, and notes those that lead nowhere.
+pub(super) struct Linker<'a, 'p> {
+    pub(super) spec: Spec,
+    pub(super) problems: &'p mut Problems,
+    pub(super) raw: &'a [RawComponent<'a>],
+    pub(super) path: &'p Path<'p>,
+    pub(super) by_name: HashMap<&'a str, u32>,
 }
 
 impl<'a> Linker<'a, '_> {
@@ -330,221 +331,6 @@ impl<'a> Linker<'a, '_> {
         upstream
     }
 
-    fn task(&mut self, raw: &RawTask<'a>, upstream: Vec<u32>, scope: &DagScope<'_, 'a>, at: &Path<'_>) -> Task {
-        let mut task = Task {
-            name: raw.name.into(),
-            runs_after_any_end: raw.runs_after_any_end,
-            is_cache_enabled: raw.is_cache_enabled,
-            ..Task::default()
-        };
-        task.is_exit = raw.runs_after_any_end
-            && upstream.iter().any(|&before| {
-                scope.raw_task(before).is_some_and(|before| {
-                    before.name.starts_with("exit-handler-") && self.raw_component(before).is_some_and(|c| c.dag.is_some())
-                })
-            });
-        task.upstream = upstream.into();
-        let reference_at = at.field("componentRef");
-        let component_at = reference_at.field("name");
-        match raw.component {
-            None | Some("") => self.problems.add(component_at, "is required"),
-            Some(name) => match self.by_name.get(name) {
-                Some(&index) => task.component = index,
-                None => self.problems.add(component_at, format!("the spec has no component {name:?}")),
-            },
-        }
-        let Some(component) = self.raw_component(raw) else { return task };
-        let inputs = at.field("inputs");
-        let parameters_at = inputs.field("parameters");
-        let artifacts_at = inputs.field("artifacts");
-        let mut parameters: Vec<Binding<ParameterSource>> = raw
-            .parameters
-            .iter()
-            .filter_map(|binding| self.parameter(binding, task.component, scope, &parameters_at.key(binding.name)))
-            .collect();
-        parameters.sort_by(|a, b| a.name.cmp(&b.name));
-        let mut artifacts: Vec<Binding<ArtifactSource>> = raw
-            .artifacts
-            .iter()
-            .filter_map(|binding| self.artifact(binding, task.component, scope, &artifacts_at.key(binding.name)))
-            .collect();
-        artifacts.sort_by(|a, b| a.name.cmp(&b.name));
-        let item = raw.iterator.as_ref().map(|iterator| (iterator.is_artifact, iterator.item));
-        for input in &component.inputs {
-            let is_required = !input.is_optional && input.default.is_none() && !self.spec.is_legacy();
-            let is_bound = raw.parameters.iter().any(|binding| binding.name == input.name);
-            if is_required && !is_bound && item != Some((false, input.name)) {
-                let message = format!("{:?} needs this input, and nothing is given for it", component.name);
-                self.problems.add(parameters_at.key(input.name), message);
-            }
-        }
-        for input in &component.input_artifacts {
-            let is_bound = raw.artifacts.iter().any(|binding| binding.name == input.name);
-            if !input.is_optional && !is_bound && item != Some((true, input.name)) {
-                let message = format!("{:?} needs this artifact, and nothing is given for it", component.name);
-                self.problems.add(artifacts_at.key(input.name), message);
-            }
-        }
-        task.parameters = parameters.into();
-        task.artifacts = artifacts.into();
-        let iterator = raw.iterator.as_ref().and_then(|iterator| self.iterator(iterator, task.component, raw, at));
-        if iterator.is_some() && component.dag.is_none() {
-            self.problems.add(at, "only a dag can be run for each item");
-        }
-        let condition = raw.condition.map(Box::from);
-        if condition.is_some() || iterator.is_some() || raw.cache_key.is_some() || raw.retry.is_some() {
-            task.extras = Some(Box::new(Extras {
-                condition,
-                iterator,
-                parallelism: raw.parallelism,
-                cache_key: raw.cache_key.map(str::to_owned),
-                retry: raw.retry.clone(),
-            }));
-        }
-        task
-    }
-
-    fn raw_component(&self, task: &RawTask<'_>) -> Option<&'a RawComponent<'a>> {
-        let index = *self.by_name.get(task.component?)?;
-        self.raw.get(index as usize)
-    }
-
-    fn parameter(
-        &mut self,
-        raw: &RawBinding<'_>,
-        component: u32,
-        scope: &DagScope<'_, 'a>,
-        at: &Path<'_>,
-    ) -> Option<Binding<ParameterSource>> {
-        let source = match &raw.source {
-            RawSource::Broken => return None,
-            RawSource::Constant(value) if holds_input_placeholder(value) => ParameterSource::Template(Arc::new(value.clone())),
-            RawSource::Constant(value) => ParameterSource::Constant(Arc::new(value.clone())),
-            RawSource::Input(name) => ParameterSource::Input(self.component_input(scope, name, false, at)?),
-            RawSource::Output(producer, key) => {
-                let (task, output) = self.producer(scope, producer, key, false, at)?;
-                ParameterSource::Output { task, output }
-            }
-            RawSource::FinalStatus(producer) => ParameterSource::FinalStatus((scope.placed)(producer)?),
-        };
-        let input = self.spec.component(component).input(raw.name);
-        let selector = raw.selector.map(Box::from);
-        Some(Binding { name: raw.name.into(), input, source, selector })
-    }
-
-    fn artifact(
-        &mut self,
-        raw: &RawBinding<'_>,
-        component: u32,
-        scope: &DagScope<'_, 'a>,
-        at: &Path<'_>,
-    ) -> Option<Binding<ArtifactSource>> {
-        let source = match &raw.source {
-            RawSource::Input(name) => ArtifactSource::Input(self.component_input(scope, name, true, at)?),
-            RawSource::Output(producer, key) => {
-                let (task, output) = self.producer(scope, producer, key, true, at)?;
-                ArtifactSource::Output { task, output }
-            }
-            _ => return None,
-        };
-        let input = self.spec.component(component).input_artifact(raw.name);
-        if input.is_none() {
-            let message = format!("{:?} declares no such input artifact", self.spec.component(component).name);
-            self.problems.add(at, message);
-        }
-        Some(Binding { name: raw.name.into(), input, source, selector: None })
-    }
-
-    fn component_input(&mut self, scope: &DagScope<'_, '_>, name: &str, is_artifact: bool, at: &Path<'_>) -> Option<u32> {
-        let declared = self.declared_of(scope);
-        let found = if is_artifact { declared.input_artifact(name) } else { declared.input(name) };
-        if found.is_none() {
-            let (what, field) = if is_artifact {
-                ("input artifact", "componentInputArtifact")
-            } else {
-                ("input parameter", "componentInputParameter")
-            };
-            let message = format!("{:?} declares no {what} {name:?}", scope.component.name);
-            self.problems.add(at.field(field), message);
-        }
-        found
-    }
-
-    fn declared_of(&self, scope: &DagScope<'_, '_>) -> &Component {
-        let index = self.by_name.get(scope.component.name).copied();
-        let is_root = self.raw.last().is_some_and(|root| std::ptr::eq(root, scope.component));
-        self.spec.component(if is_root { self.spec.root } else { index.unwrap_or(self.spec.root) })
-    }
-
-    fn producer(
-        &mut self,
-        scope: &DagScope<'_, 'a>,
-        producer: &str,
-        key: &str,
-        is_artifact: bool,
-        at: &Path<'_>,
-    ) -> Option<(u32, u32)> {
-        let task = (scope.placed)(producer)?;
-        let raw = scope.raw_task(task)?;
-        let component = *self.by_name.get(raw.component?)?;
-        let declared = self.spec.component(component);
-        let output = if is_artifact { declared.output_artifact(key) } else { declared.output(key) };
-        if output.is_none() {
-            let (what, field) = if is_artifact {
-                ("output artifact", "taskOutputArtifact.outputArtifactKey")
-            } else {
-                ("output parameter", "taskOutputParameter.outputParameterKey")
-            };
-            let message = format!("the task {producer:?} has no {what} {key:?}");
-            self.problems.add(at.field(field), message);
-        }
-        Some((task, output?))
-    }
-
-    fn iterator(&mut self, raw: &RawIterator<'_>, component: u32, task: &RawTask<'_>, at: &Path<'_>) -> Option<LoopItems> {
-        let declared = self.spec.component(component);
-        let at = at.field(if raw.is_artifact { "artifactIterator" } else { "parameterIterator" });
-        let item = if raw.is_artifact { declared.input_artifact(raw.item) } else { declared.input(raw.item) };
-        let name = declared.name.clone();
-        let item = match item {
-            Some(item) => item,
-            None => {
-                self.problems.add(at.field("itemInput"), format!("{name:?} declares no input {:?}", raw.item));
-                return None;
-            }
-        };
-        let items_at = at.field("items");
-        let source = match (raw.raw, raw.input) {
-            (Some(text), _) => match Value::from_json(text) {
-                Ok(value @ Value::List(_)) => ItemSource::Raw(Arc::new(value)),
-                Ok(other) => {
-                    self.problems.add(items_at.field("raw"), format!("expected a list, found {}", other.kind()));
-                    return None;
-                }
-                Err(error) => {
-                    self.problems.add(items_at.field("raw"), format!("is no JSON: {error}"));
-                    return None;
-                }
-            },
-            (None, Some(input)) if raw.is_artifact => match declared.input_artifact(input) {
-                Some(index) if task.artifacts.iter().any(|b| b.name == input) => ItemSource::Artifact(index),
-                _ => {
-                    self.problems.add(items_at.field("inputArtifact"), format!("the task has no input {input:?}"));
-                    return None;
-                }
-            },
-            (None, Some(input)) => match declared.input(input) {
-                Some(index) => ItemSource::Parameter(index),
-                None => {
-                    self.problems.add(items_at.field("inputParameter"), format!("the task has no input {input:?}"));
-                    return None;
-                }
-            },
-            (None, None) => return None,
-        };
-        Some(LoopItems { item, source })
-    }
-
     fn dag_outputs(
         &mut self,
         raw: &[RawOutput<'_>],
@@ -575,85 +361,19 @@ impl<'a> Linker<'a, '_> {
         outputs.into()
     }
 
-    /// No component contains itself, DAGs are not nested too deeply, and the tasks can be counted.
-    fn check_nesting(&mut self) {
-        let uses: Vec<Vec<u32>> = self
-            .spec
-            .components
-            .iter()
-            .map(|component| {
-                let mut uses: Vec<u32> = component
-                    .dag()
-                    .map(|dag| dag.tasks.iter().map(|task| task.component).collect())
-                    .unwrap_or_default();
-                uses.sort_unstable();
-                uses.dedup();
-                uses
-            })
-            .collect();
-        let name = |index: u32| self.spec.component(index).name.to_string();
-        let order = match topological(&uses) {
-            Ok(order) => order,
-            Err(cycle) => {
-                let mut names: Vec<String> = cycle.iter().map(|&index| name(index)).collect();
-                let first = names.first().cloned().unwrap_or_default();
-                names.push(first.clone());
-                // A task whose component is unknown points to the first component; that has been told already.
-                if self.problems.is_empty() {
-                    let message = format!("the component contains itself: {}", names.join(" -> "));
-                    self.problems.add(self.path.field("components").key(&first), message);
-                }
-                return;
-            }
-        };
-        // (levels of DAGs, tasks) of each component; what it uses comes first in `order`.
-        let mut sizes = vec![(0usize, 0u64); uses.len()];
-        for index in order {
-            let Some(dag) = self.spec.component(index).dag() else { continue };
-            let (mut depth, mut count) = (0, 0u64);
-            for task in dag.tasks.iter() {
-                let (inner_depth, inner_count) = sizes.get(task.component as usize).copied().unwrap_or_default();
-                depth = depth.max(inner_depth);
-                count = count.saturating_add(inner_count).saturating_add(1);
-            }
-            if let Some(size) = sizes.get_mut(index as usize) {
-                *size = (depth + 1, count);
-            }
-            if let Some(component) = self.spec.components.get_mut(index as usize) {
-                component.tasks_inside = count;
-            }
-        }
-        let (depth, count) = sizes.get(self.spec.root as usize).copied().unwrap_or_default();
-        if depth > MAX_DAG_DEPTH {
-            self.problems.add(self.path.field("root"), format!("dags are nested {depth} deep; {MAX_DAG_DEPTH} is the limit"));
-        }
-        if count > MAX_TASKS {
-            self.problems.add(self.path.field("root"), format!("the run would have {count} tasks; {MAX_TASKS} is the limit"));
-        }
-    }
 }
 
 /// What the parts of one DAG are looked up in.
-struct DagScope<'s, 'a> {
-    component: &'s RawComponent<'a>,
+pub(super) struct DagScope<'s, 'a> {
+    pub(super) component: &'s RawComponent<'a>,
     tasks: &'s [&'s RawTask<'a>],
-    placed: &'s dyn Fn(&str) -> Option<u32>,
+    pub(super) placed: &'s dyn Fn(&str) -> Option<u32>,
     order: &'s [u32],
 }
 
 impl<'s, 'a> DagScope<'s, 'a> {
-    fn raw_task(&self, placed: u32) -> Option<&'s RawTask<'a>> {
+    pub(super) fn raw_task(&self, placed: u32) -> Option<&'s RawTask<'a>> {
         let old = *self.order.get(placed as usize)?;
         self.tasks.get(old as usize).copied()
-    }
-}
-
-/// True where a constant refers to other inputs of its task.
-fn holds_input_placeholder(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains("{{$.inputs."),
-        Value::List(items) => items.iter().any(holds_input_placeholder),
-        Value::Object(members) => members.iter().any(|(key, value)| key.contains("{{$.inputs.") || holds_input_placeholder(value)),
-        _ => false,
     }
 }

@@ -2,11 +2,16 @@
 
 mod head;
 mod link;
+mod link_task;
 mod model;
+mod nesting;
 mod order;
 pub mod parameters;
 pub mod problems;
+mod raw;
 mod read;
+mod read_executor;
+mod read_task;
 pub mod requirements;
 
 pub use head::{read_head, Head};

@@ -95,6 +95,16 @@ pub struct Schema {
     pub instance: Box<str>,
 }
 
+impl Schema {
+    /// Gives an artifact that came without a type the declared one.
+    pub fn complete(&self, artifact: &mut crate::messages::Artifact) {
+        if artifact.schema_title.is_empty() {
+            artifact.schema_title = self.title.to_string();
+            artifact.schema_version = self.version.to_string();
+        }
+    }
+}
+
 /// A declared output parameter.
 #[derive(Debug)]
 pub struct OutputParameter {

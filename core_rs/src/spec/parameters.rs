@@ -69,9 +69,16 @@ pub fn root_inputs(
     let at = config.field("input_artifacts");
     let mut artifact_slots = vec![Slot::ABSENT; root.input_artifacts.len()];
     for list in artifacts {
-        match root.input_artifact(&list.name).and_then(|index| artifact_slots.get_mut(index as usize)) {
-            Some(place) => *place = crate::machine::artifacts(list, crate::machine::ROOT),
-            None => problems.add(at.key(&list.name), "the pipeline declares no such input artifact"),
+        let index = root.input_artifact(&list.name).map(|index| index as usize);
+        let declared = index.and_then(|index| root.input_artifacts.get(index));
+        match (declared, index.and_then(|index| artifact_slots.get_mut(index))) {
+            (Some(declared), Some(place)) => {
+                let mut list = list.clone();
+                list.is_list = declared.is_list;
+                list.artifacts.iter_mut().for_each(|artifact| declared.schema.complete(artifact));
+                *place = crate::machine::artifacts(&list, crate::machine::ROOT);
+            }
+            _ => problems.add(at.key(&list.name), "the pipeline declares no such input artifact"),
         }
     }
     for (input, slot) in root.input_artifacts.iter().zip(&artifact_slots) {

@@ -1,101 +1,16 @@
-//! The spec as it is written: the document's structure checked, names still names.
+//! Reads a spec's structure: components, their inputs and outputs, dags.
 //!
 //! Invariant: all problems of the structure are found in one pass; only bytes that are no message at all stop it.
 
 use crate::document::{Document, Items, Members, Node};
 use crate::parameter::ParameterType;
 use crate::spec::problems::{Path, Problems};
-use crate::spec::{Container, Executor, ExecutorBody, Importer, Resources, Retry, Schema};
+use crate::spec::raw::{RawArtifact, RawComponent, RawDag, RawOutput, RawParameter};
+use crate::spec::Schema;
 use crate::value::Value;
 use crate::wire::WireError;
 
 pub(super) type Read<T> = Result<T, WireError>;
-
-/// A component before its names are resolved.
-#[derive(Debug, Default)]
-pub(super) struct RawComponent<'a> {
-    pub name: &'a str,
-    pub inputs: Vec<RawParameter<'a>>,
-    pub input_artifacts: Vec<RawArtifact<'a>>,
-    pub outputs: Vec<RawParameter<'a>>,
-    pub output_artifacts: Vec<RawArtifact<'a>>,
-    pub executor_label: Option<&'a str>,
-    pub dag: Option<RawDag<'a>>,
-}
-
-#[derive(Debug)]
-pub(super) struct RawParameter<'a> {
-    pub name: &'a str,
-    pub kind: ParameterType,
-    pub default: Option<Value>,
-    pub is_optional: bool,
-    pub literals: Option<Vec<Value>>,
-}
-
-#[derive(Debug)]
-pub(super) struct RawArtifact<'a> {
-    pub name: &'a str,
-    pub schema: Schema,
-    pub is_list: bool,
-    pub is_optional: bool,
-    pub metadata: Option<Value>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct RawDag<'a> {
-    pub tasks: Vec<RawTask<'a>>,
-    pub outputs: Vec<RawOutput<'a>>,
-    pub output_artifacts: Vec<RawOutput<'a>>,
-}
-
-#[derive(Debug)]
-pub(super) struct RawOutput<'a> {
-    pub name: &'a str,
-    /// (producerSubtask, output key)
-    pub selectors: Vec<(&'a str, &'a str)>,
-    pub is_one_of: bool,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct RawTask<'a> {
-    pub name: &'a str,
-    pub component: Option<&'a str>,
-    pub parameters: Vec<RawBinding<'a>>,
-    pub artifacts: Vec<RawBinding<'a>>,
-    pub dependent: Vec<&'a str>,
-    pub is_cache_enabled: bool,
-    pub cache_key: Option<&'a str>,
-    pub condition: Option<&'a str>,
-    pub runs_after_any_end: bool,
-    pub iterator: Option<RawIterator<'a>>,
-    pub parallelism: u32,
-    pub retry: Option<Retry>,
-}
-
-#[derive(Debug)]
-pub(super) struct RawIterator<'a> {
-    pub is_artifact: bool,
-    pub raw: Option<&'a str>,
-    pub input: Option<&'a str>,
-    pub item: &'a str,
-}
-
-#[derive(Debug)]
-pub(super) struct RawBinding<'a> {
-    pub name: &'a str,
-    pub source: RawSource<'a>,
-    pub selector: Option<&'a str>,
-}
-
-#[derive(Debug)]
-pub(super) enum RawSource<'a> {
-    /// A problem has been reported.
-    Broken,
-    Constant(Value),
-    Input(&'a str),
-    Output(&'a str, &'a str),
-    FinalStatus(&'a str),
-}
 
 /// Reads documents and notes what is wrong with them.
 pub(super) struct SpecReader<'p> {
@@ -103,7 +18,7 @@ pub(super) struct SpecReader<'p> {
 }
 
 impl SpecReader<'_> {
-    fn wrong(&mut self, path: &Path<'_>, expected: &str, found: &Document<'_>) {
+    pub(super) fn wrong(&mut self, path: &Path<'_>, expected: &str, found: &Document<'_>) {
         self.problems.add(path, format!("expected {expected}, found {}", found.kind()));
     }
 
@@ -118,7 +33,7 @@ impl SpecReader<'_> {
         }
     }
 
-    fn flag(&mut self, doc: &Document<'_>, path: &Path<'_>) -> bool {
+    pub(super) fn flag(&mut self, doc: &Document<'_>, path: &Path<'_>) -> bool {
         match doc.node {
             Node::Bool(flag) => flag,
             Node::Null => false,
@@ -129,7 +44,7 @@ impl SpecReader<'_> {
         }
     }
 
-    fn number(&mut self, doc: &Document<'_>, path: &Path<'_>) -> f64 {
+    pub(super) fn number(&mut self, doc: &Document<'_>, path: &Path<'_>) -> f64 {
         match doc.node {
             Node::Number(number) if number.is_finite() => number,
             // JSON writes 64 bit integers as strings.
@@ -146,7 +61,7 @@ impl SpecReader<'_> {
     }
 
     /// A count: a whole number that is not negative.
-    fn count(&mut self, doc: &Document<'_>, path: &Path<'_>) -> u32 {
+    pub(super) fn count(&mut self, doc: &Document<'_>, path: &Path<'_>) -> u32 {
         let number = self.number(doc, path);
         if number < 0.0 || number.fract() != 0.0 || number > f64::from(i32::MAX) {
             self.problems.add(path, format!("expected a whole number from 0 on, found {number}"));
@@ -156,7 +71,7 @@ impl SpecReader<'_> {
     }
 
     /// A google.protobuf.Duration as JSON has it, `3.5s`, in seconds.
-    fn duration(&mut self, doc: &Document<'_>, path: &Path<'_>) -> f64 {
+    pub(super) fn duration(&mut self, doc: &Document<'_>, path: &Path<'_>) -> f64 {
         if matches!(doc.node, Node::Number(_)) {
             return self.number(doc, path);
         }
@@ -170,7 +85,7 @@ impl SpecReader<'_> {
         }
     }
 
-    fn value(&mut self, doc: &Document<'_>, path: &Path<'_>) -> Value {
+    pub(super) fn value(&mut self, doc: &Document<'_>, path: &Path<'_>) -> Value {
         doc.value().unwrap_or_else(|error| {
             self.problems.add(path, error.to_string());
             Value::Null
@@ -188,7 +103,7 @@ impl SpecReader<'_> {
         }
     }
 
-    fn items<'a>(&mut self, doc: &Document<'a>, path: &Path<'_>) -> Items<'a> {
+    pub(super) fn items<'a>(&mut self, doc: &Document<'a>, path: &Path<'_>) -> Items<'a> {
         match doc.node {
             Node::List(bytes) => Items::new(bytes),
             Node::Null => Items::new(&[]),
@@ -199,7 +114,7 @@ impl SpecReader<'_> {
         }
     }
 
-    fn texts<'a>(&mut self, doc: &Document<'a>, path: &Path<'_>) -> Read<Vec<&'a str>> {
+    pub(super) fn texts<'a>(&mut self, doc: &Document<'a>, path: &Path<'_>) -> Read<Vec<&'a str>> {
         let mut texts = Vec::new();
         let mut items = self.items(doc, path);
         while let Some(item) = items.next_item()? {
@@ -341,7 +256,7 @@ impl SpecReader<'_> {
         Ok(artifact)
     }
 
-    fn schema(&mut self, doc: &Document<'_>, path: &Path<'_>) -> Read<Schema> {
+    pub(super) fn schema(&mut self, doc: &Document<'_>, path: &Path<'_>) -> Read<Schema> {
         let mut schema = Schema::default();
         let mut members = self.members(doc, path);
         while let Some((key, doc)) = members.next_member()? {
@@ -449,7 +364,7 @@ impl SpecReader<'_> {
         Ok(())
     }
 
-    fn selector<'a>(
+    pub(super) fn selector<'a>(
         &mut self,
         doc: &Document<'a>,
         path: &Path<'_>,
@@ -466,338 +381,4 @@ impl SpecReader<'_> {
         }
         Ok((producer, output))
     }
-
-    pub fn task<'a>(&mut self, name: &'a str, doc: &Document<'a>, path: &Path<'_>) -> Read<RawTask<'a>> {
-        let mut task = RawTask { name, ..RawTask::default() };
-        let mut members = self.members(doc, path);
-        while let Some((key, doc)) = members.next_member()? {
-            let path = path.field(key);
-            match key {
-                "componentRef" => {
-                    let mut members = self.members(&doc, &path);
-                    while let Some((key, doc)) = members.next_member()? {
-                        if key == "name" {
-                            task.component = self.text(&doc, &path.field(key));
-                        }
-                    }
-                }
-                "inputs" => {
-                    let mut groups = self.members(&doc, &path);
-                    while let Some((group, doc)) = groups.next_member()? {
-                        let path = path.field(group);
-                        let is_artifact = group == "artifacts";
-                        if !is_artifact && group != "parameters" {
-                            continue;
-                        }
-                        let mut entries = self.members(&doc, &path);
-                        while let Some((name, doc)) = entries.next_member()? {
-                            let binding = self.binding(name, &doc, &path.key(name), is_artifact)?;
-                            let into = if is_artifact { &mut task.artifacts } else { &mut task.parameters };
-                            into.push(binding);
-                        }
-                    }
-                }
-                "dependentTasks" => task.dependent = self.texts(&doc, &path)?,
-                "cachingOptions" => {
-                    let mut options = self.members(&doc, &path);
-                    while let Some((key, doc)) = options.next_member()? {
-                        match key {
-                            "enableCache" => task.is_cache_enabled = self.flag(&doc, &path.field(key)),
-                            "cacheKey" => {
-                                task.cache_key =
-                                    self.text(&doc, &path.field(key)).filter(|key| !key.is_empty());
-                            }
-                            _ => {}
-                        }
-                    }
-                }
-                "triggerPolicy" => self.trigger(&doc, &path, &mut task)?,
-                "parameterIterator" | "artifactIterator" => {
-                    if task.iterator.is_some() {
-                        self.problems.add(path, "a task has one iterator at most");
-                        continue;
-                    }
-                    task.iterator = self.iterator(&doc, &path, key == "artifactIterator")?;
-                }
-                "iteratorPolicy" => {
-                    let mut options = self.members(&doc, &path);
-                    while let Some((key, doc)) = options.next_member()? {
-                        if key == "parallelismLimit" {
-                            task.parallelism = self.count(&doc, &path.field(key));
-                        }
-                    }
-                }
-                "retryPolicy" => task.retry = Some(self.retry(&doc, &path)?),
-                _ => {}
-            }
-        }
-        Ok(task)
-    }
-
-    fn trigger<'a>(&mut self, doc: &Document<'a>, path: &Path<'_>, task: &mut RawTask<'a>) -> Read<()> {
-        let mut members = self.members(doc, path);
-        while let Some((key, doc)) = members.next_member()? {
-            let path = path.field(key);
-            match key {
-                "condition" => task.condition = self.text(&doc, &path).filter(|text| !text.is_empty()),
-                "strategy" => match self.text(&doc, &path) {
-                    Some("ALL_UPSTREAM_TASKS_COMPLETED") => task.runs_after_any_end = true,
-                    None | Some("ALL_UPSTREAM_TASKS_SUCCEEDED" | "TRIGGER_STRATEGY_UNSPECIFIED") => {}
-                    Some(other) => self.problems.add(path, format!("{other:?} is no trigger strategy")),
-                },
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn iterator<'a>(
-        &mut self,
-        doc: &Document<'a>,
-        path: &Path<'_>,
-        is_artifact: bool,
-    ) -> Read<Option<RawIterator<'a>>> {
-        let mut iterator = RawIterator { is_artifact, raw: None, input: None, item: "" };
-        let mut members = self.members(doc, path);
-        while let Some((key, doc)) = members.next_member()? {
-            let path = path.field(key);
-            match key {
-                "itemInput" => iterator.item = self.text(&doc, &path).unwrap_or(""),
-                "items" => {
-                    let mut members = self.members(&doc, &path);
-                    while let Some((key, doc)) = members.next_member()? {
-                        let path = path.field(key);
-                        match key {
-                            "raw" => iterator.raw = self.text(&doc, &path),
-                            "inputParameter" | "inputArtifact" => iterator.input = self.text(&doc, &path),
-                            _ => {}
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        if iterator.raw.is_none() && iterator.input.is_none() {
-            self.problems.add(path.field("items"), "expected the items or the input that holds them");
-            return Ok(None);
-        }
-        Ok(Some(iterator))
-    }
-
-    fn retry(&mut self, doc: &Document<'_>, path: &Path<'_>) -> Read<Retry> {
-        let mut retry = Retry { backoff_factor: 2.0, ..Retry::default() };
-        let mut members = self.members(doc, path);
-        while let Some((key, doc)) = members.next_member()? {
-            let path = path.field(key);
-            match key {
-                "maxRetryCount" => retry.max_retry_count = self.count(&doc, &path) as i32,
-                "backoffDuration" => retry.backoff_duration_s = self.duration(&doc, &path),
-                "backoffFactor" => retry.backoff_factor = self.number(&doc, &path),
-                "backoffMaxDuration" => retry.backoff_max_duration_s = self.duration(&doc, &path),
-                _ => {}
-            }
-        }
-        if retry.backoff_factor < 0.0 {
-            self.problems.add(path.field("backoffFactor"), "must not be negative");
-        }
-        Ok(retry)
-    }
-
-    fn binding<'a>(
-        &mut self,
-        name: &'a str,
-        doc: &Document<'a>,
-        path: &Path<'_>,
-        is_artifact: bool,
-    ) -> Read<RawBinding<'a>> {
-        let mut binding = RawBinding { name, source: RawSource::Broken, selector: None };
-        let mut is_given = false;
-        let mut members = self.members(doc, path);
-        while let Some((key, doc)) = members.next_member()? {
-            let path = path.field(key);
-            let source = match (key, is_artifact) {
-                ("componentInputParameter", false) | ("componentInputArtifact", true) => {
-                    self.text(&doc, &path).map(RawSource::Input)
-                }
-                ("taskOutputParameter", false) => {
-                    let (task, key) = self.selector(&doc, &path, "outputParameterKey")?;
-                    Some(RawSource::Output(task, key))
-                }
-                ("taskOutputArtifact", true) => {
-                    let (task, key) = self.selector(&doc, &path, "outputArtifactKey")?;
-                    Some(RawSource::Output(task, key))
-                }
-                ("taskFinalStatus", false) => {
-                    Some(RawSource::FinalStatus(self.selector(&doc, &path, "outputParameterKey")?.0))
-                }
-                ("runtimeValue", false) => Some(self.runtime_value(&doc, &path)?),
-                ("parameterExpressionSelector", false) => {
-                    binding.selector = self.text(&doc, &path).filter(|text| !text.is_empty());
-                    continue;
-                }
-                _ => continue,
-            };
-            is_given = true;
-            binding.source = source.unwrap_or(RawSource::Broken);
-        }
-        if !is_given {
-            self.problems.add(path, "expected where the value comes from");
-        }
-        Ok(binding)
-    }
-
-    fn runtime_value<'a>(&mut self, doc: &Document<'a>, path: &Path<'_>) -> Read<RawSource<'a>> {
-        let mut source = RawSource::Constant(Value::Null);
-        let mut members = self.members(doc, path);
-        while let Some((key, doc)) = members.next_member()? {
-            let path = path.field(key);
-            match key {
-                "constant" => source = RawSource::Constant(self.value(&doc, &path)),
-                "runtimeParameter" => {
-                    if let Some(name) = self.text(&doc, &path) {
-                        source = RawSource::Input(name);
-                    }
-                }
-                "constantValue" => {
-                    let mut kinds = self.members(&doc, &path);
-                    while let Some((kind, doc)) = kinds.next_member()? {
-                        let path = path.field(kind);
-                        let value = match kind {
-                            "stringValue" => self.value(&doc, &path),
-                            "intValue" | "doubleValue" => {
-                                Value::from_f64(self.number(&doc, &path)).unwrap_or(Value::Null)
-                            }
-                            _ => continue,
-                        };
-                        source = RawSource::Constant(value);
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(source)
-    }
-
-    pub fn executor(&mut self, label: &str, doc: &Document<'_>, path: &Path<'_>) -> Read<Executor> {
-        let mut body = None;
-        let mut members = self.members(doc, path);
-        while let Some((key, doc)) = members.next_member()? {
-            let path = path.field(key);
-            body = match key {
-                "container" => Some(ExecutorBody::Container(self.container(&doc, &path)?)),
-                "importer" => Some(ExecutorBody::Importer(self.importer(&doc, &path)?)),
-                "customJob" | "resolver" => Some(ExecutorBody::Foreign(key.into())),
-                _ => body,
-            };
-        }
-        let body = body.unwrap_or_else(|| {
-            self.problems.add(path, "expected a container or an importer");
-            ExecutorBody::Foreign("".into())
-        });
-        Ok(Executor { label: label.into(), body })
-    }
-
-    fn container(&mut self, doc: &Document<'_>, path: &Path<'_>) -> Read<Container> {
-        let mut container = Container::default();
-        let mut members = self.members(doc, path);
-        while let Some((key, doc)) = members.next_member()? {
-            let path = path.field(key);
-            match key {
-                "image" => container.image = self.text(&doc, &path).unwrap_or("").to_owned(),
-                "command" => container.command = owned(self.texts(&doc, &path)?),
-                "args" => container.args = owned(self.texts(&doc, &path)?),
-                "env" => {
-                    let mut items = self.items(&doc, &path);
-                    while let Some(item) = items.next_item()? {
-                        let path = path.index(container.env.len());
-                        let (mut name, mut value) = ("", "");
-                        let mut members = self.members(&item, &path);
-                        while let Some((key, doc)) = members.next_member()? {
-                            match key {
-                                "name" => name = self.text(&doc, &path.field(key)).unwrap_or(""),
-                                "value" => value = self.text(&doc, &path.field(key)).unwrap_or(""),
-                                _ => {}
-                            }
-                        }
-                        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
-                            self.problems.add(path.field("name"), "is no name of an environment variable");
-                        }
-                        container.env.push((name.to_owned(), value.to_owned()));
-                    }
-                }
-                "resources" => container.resources = Some(self.resources(&doc, &path)?),
-                _ => {}
-            }
-        }
-        Ok(container)
-    }
-
-    fn resources(&mut self, doc: &Document<'_>, path: &Path<'_>) -> Read<Resources> {
-        let mut resources = Resources::default();
-        let mut members = self.members(doc, path);
-        while let Some((key, doc)) = members.next_member()? {
-            let path = path.field(key);
-            let into = match key {
-                "cpuLimit" | "resourceCpuLimit" => &mut resources.cpu_limit,
-                "cpuRequest" | "resourceCpuRequest" => &mut resources.cpu_request,
-                "memoryLimit" | "resourceMemoryLimit" => &mut resources.memory_limit,
-                "memoryRequest" | "resourceMemoryRequest" => &mut resources.memory_request,
-                "accelerator" => {
-                    let mut members = self.members(&doc, &path);
-                    while let Some((key, doc)) = members.next_member()? {
-                        let into = match key {
-                            "type" | "resourceType" => &mut resources.accelerator_type,
-                            "count" | "resourceCount" => &mut resources.accelerator_count,
-                            _ => continue,
-                        };
-                        self.quantity(&doc, &path.field(key), key.starts_with("resource"), into);
-                    }
-                    continue;
-                }
-                _ => continue,
-            };
-            self.quantity(&doc, &path, key.starts_with("resource"), into);
-        }
-        Ok(resources)
-    }
-
-    /// The newer field, a text, wins over the older one, a number of CPUs or of gigabytes.
-    fn quantity(&mut self, doc: &Document<'_>, path: &Path<'_>, is_text_form: bool, into: &mut String) {
-        match doc.node {
-            Node::Text(text) if is_text_form || into.is_empty() => *into = text.to_owned(),
-            Node::Number(number) if into.is_empty() && number != 0.0 => {
-                let is_memory = path.to_string().ends_with("memoryLimit") || path.to_string().ends_with("memoryRequest");
-                *into = if is_memory { format!("{number}G") } else { number.to_string() };
-            }
-            Node::Text(_) | Node::Number(_) | Node::Null => {}
-            _ => self.wrong(path, "a text or a number", doc),
-        }
-    }
-
-    fn importer(&mut self, doc: &Document<'_>, path: &Path<'_>) -> Read<Importer> {
-        let mut importer = Importer::default();
-        let mut members = self.members(doc, path);
-        while let Some((key, doc)) = members.next_member()? {
-            let path = path.field(key);
-            match key {
-                "artifactUri" => match self.runtime_value(&doc, &path)? {
-                    RawSource::Input(name) => importer.uri_input = Some(name.to_owned()),
-                    RawSource::Constant(Value::String(uri)) => importer.uri = Some(uri),
-                    _ => self.problems.add(path, "expected a constant URI or a runtimeParameter"),
-                },
-                "typeSchema" => importer.schema = self.schema(&doc, &path)?,
-                "metadata" => importer.metadata = self.value(&doc, &path),
-                "reimport" => importer.is_reimport = self.flag(&doc, &path),
-                _ => {}
-            }
-        }
-        if importer.uri.is_none() && importer.uri_input.is_none() {
-            self.problems.add(path.field("artifactUri"), "is required");
-        }
-        Ok(importer)
-    }
-}
-
-fn owned(texts: Vec<&str>) -> Vec<String> {
-    texts.into_iter().map(str::to_owned).collect()
 }
