@@ -5,19 +5,15 @@ Invariant: a call either does all that was asked and is durable when it returns,
 
 from __future__ import annotations
 
-import hashlib
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
-from reprise import plan as planner
-from reprise.artifact.contract import ABSENT, ArtifactPlace, Known, Presence
+from reprise.artifact.contract import ArtifactPlace
 from reprise.domain import errors
-from reprise.domain.commands import ArtifactRef, CreateRun, TaskConfig
-from reprise.domain.errors import FieldProblem
+from reprise.domain.commands import CreateRun
 from reprise.domain.names import OperationName, Parent, RunName
 from reprise.domain.run import (
     ListQuery,
@@ -25,21 +21,18 @@ from reprise.domain.run import (
     Operation,
     OperationKind,
     OriginalRef,
-    OriginalRun,
     Party,
     Run,
     RunDetails,
     RunPage,
 )
 from reprise.pb.engine.v1 import engine_pb2 as engine
-from reprise.platform_spec import check_platform_spec
+from reprise.planning import Preparation, Prepared, slim
 from reprise.store.contract import Store
 
 _NOT_IN_AN_ID = re.compile(r"[^-0-9a-z]+")
 EffectiveHeader = Callable[[bytes, Mapping[str, str], str], bytes]
 _LONGEST_WAIT_S = 3600.0
-_LOST = (engine.MISSING, engine.CHANGED)
-_SHOWN_URIS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +50,6 @@ class TaskLog:
     path: Path
     attempt: int
     is_complete: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    request: engine.RunRequest
-    result: engine.PlanResult
-    original: OriginalRun | None
-    etag: str
 
 
 class PipelineService:
@@ -87,12 +72,11 @@ class PipelineService:
         parameters and output directory come partly from its original.
         """
         self._store = store
-        self._artifacts = artifacts
         self._data_dir = data_dir
         self._now_ns = now_ns
         self._unique = unique
         self._wake = wake
-        self._is_environment_vouched = is_environment_vouched
+        self._preparation = Preparation(store, artifacts, is_environment_vouched)
         self._effective_header = effective_header
 
     def create(self, command: CreateRun) -> Run:
@@ -104,7 +88,7 @@ class PipelineService:
             earlier = self._store.find_request(command.parent, command.request_id, command.fingerprint)
             if earlier is not None:
                 return earlier
-        prepared = self._prepare(command)
+        prepared = self._preparation.prepare(command)
         if command.etag and command.etag != prepared.etag:
             raise errors.Aborted()
         name = RunName.make(command.parent, command.job_id or self._job_id(prepared.result.pipeline_name))
@@ -116,7 +100,7 @@ class PipelineService:
                 labels=command.labels,
                 header_wire=self._header(command, prepared),
                 spec=prepared.request.spec,
-                request=_slim(prepared.request, prepared.original),
+                request=slim(prepared.request, prepared.original),
                 created_ns=self._now_ns(),
                 original=(
                     OriginalRef(prepared.original.run.id, str(prepared.original.run.name))
@@ -136,7 +120,7 @@ class PipelineService:
 
     def plan(self, command: CreateRun) -> PlanView:
         """What `create` with the same command would do. Changes nothing. Errors: as `create`."""
-        prepared = self._prepare(command)
+        prepared = self._preparation.prepare(command)
         return PlanView(prepared.etag, prepared.result)
 
     def get(self, name: RunName) -> RunDetails:
@@ -207,7 +191,7 @@ class PipelineService:
         stem = _NOT_IN_AN_ID.sub("-", pipeline_name.lower()).strip("-")[:100] or "run"
         return f"{stem}-{self._unique()}"
 
-    def _header(self, command: CreateRun, prepared: _Prepared) -> bytes:
+    def _header(self, command: CreateRun, prepared: Prepared) -> bytes:
         if prepared.original is None:
             return command.preserved_wire
         settings = prepared.request.settings
@@ -216,197 +200,6 @@ class PipelineService:
             {parameter.name: parameter.json for parameter in settings.parameters},
             settings.pipeline_root,
         )
-
-    def _prepare(self, command: CreateRun) -> _Prepared:
-        original = self._original(command)
-        platform = check_platform_spec(
-            command.platform_spec, f"{command.field}.platform_spec", self._is_environment_vouched
-        )
-        problems = list(platform.problems)
-        if command.configs and original is None:
-            problems.append(
-                FieldProblem(
-                    f"{command.field}.pipeline_task_rerun_configs",
-                    "configs are given without an original; set original_pipeline_job_id",
-                )
-            )
-        if original is None and not command.spec:
-            problems.append(FieldProblem(f"{command.field}.pipeline_spec", "expected a compiled pipeline"))
-        if problems:
-            raise errors.InvalidArgument(problems)
-        request = self._request(command, original)
-        result = planner.plan(request)
-        found = [FieldProblem(problem.field, problem.message) for problem in result.problems]
-        found += [
-            FieldProblem(
-                f"{command.field}.pipeline_spec",
-                f"task {need.path!r}: {need.construct} cannot run outside Google Cloud",
-            )
-            for need in result.requirements
-        ]
-        if found:
-            raise errors.InvalidArgument(found)
-        result.warnings.extend(platform.warnings)
-        result.warnings.extend(_unchecked(result))
-        root = request.settings.pipeline_root
-        if root and self._artifacts.local_path(root) is None:
-            result.warnings.append(
-                f"{command.field}.runtime_config.gcs_output_directory: this server cannot write to {root!r}; "
-                "artifacts are kept in its data directory"
-            )
-        # What a rerun of this run inherits: also what was given to the original.
-        del request.settings.parameters[:]
-        request.settings.parameters.extend(result.parameters)
-        return _Prepared(request, result, original, result.digest.hex())
-
-    def _original(self, command: CreateRun) -> OriginalRun | None:
-        if command.original_name:
-            name = RunName.parse(command.original_name, "original_pipeline_job")
-            return self._store.get_original(command.parent, self._store.get_run(name).id)
-        if command.original_id:
-            return self._store.get_original(command.parent, command.original_id)
-        return None
-
-    def _request(self, command: CreateRun, original: OriginalRun | None) -> engine.RunRequest:
-        request = engine.RunRequest(spec=command.spec or (original.spec if original else b""))
-        settings = request.settings
-        settings.resource_name = f"{command.parent}/pipelineJobs/{command.job_id}"
-        settings.job_id = command.job_id
-        settings.pipeline_root = command.output_directory.rstrip("/")
-        settings.failure_policy = cast("engine.FailurePolicy", int(command.failure_policy))
-        settings.are_legacy_parameters = command.are_legacy_parameters
-        settings.parameters.extend(_parameters(command.parameters.items()))
-        for name, artifact_id in sorted(command.input_artifacts.items()):
-            reference = ArtifactRef(
-                f"{command.field}.runtime_config.input_artifacts[{name!r}]", name=artifact_id
-            )
-            settings.input_artifacts.append(self._artifact_list(name, [reference], original))
-        if original is not None:
-            earlier = engine.RunRequest.FromString(original.request)
-            if not settings.pipeline_root:
-                settings.pipeline_root = earlier.settings.pipeline_root
-            # A run that was cancelled before it began has no records; those of its own original stand for them.
-            request.original.run_id = original.records_run_id or original.run.id
-            request.original.resource_name = original.records_run_name or str(original.run.name)
-            request.original.spec = original.spec
-            request.original.parameters.extend(earlier.settings.parameters)
-            request.original.pipeline_root = earlier.settings.pipeline_root
-            request.original.records = self._with_presence(original.records)
-        for config in command.configs:
-            request.configs.append(self._config(config, original))
-        return request
-
-    def _config(self, config: TaskConfig, original: OriginalRun | None) -> engine.Config:
-        wanted = engine.Config(
-            field=config.field,
-            task_id=config.task_id,
-            task_name=config.task_name,
-            has_inputs=config.has_inputs,
-            skip_task=config.skip_task,
-            skip_downstream_tasks=config.skip_downstream_tasks,
-            drop_overrides=config.drop_overrides,
-        )
-        wanted.input_parameters.extend(_parameters(config.input_parameters.items()))
-        for name, references in sorted(config.input_artifacts.items()):
-            wanted.input_artifacts.append(self._artifact_list(name, references, original))
-        return wanted
-
-    def _artifact_list(
-        self, name: str, references: Sequence[ArtifactRef], original: OriginalRun | None
-    ) -> engine.ArtifactList:
-        """The artifacts that a caller names, looked up and digested. Errors: InvalidArgument naming the input."""
-        found = engine.ArtifactList(name=name, is_list=len(references) > 1)
-        known = {artifact.name: artifact for artifact in _artifacts_of(original)} if original else {}
-        for reference in references:
-            artifact = engine.Artifact()
-            if reference.name and "://" not in reference.name and not reference.name.startswith("/"):
-                earlier = known.get(reference.name.rpartition("/")[2])
-                if earlier is None:
-                    raise errors.InvalidArgument(
-                        FieldProblem(reference.field, f"no artifact named {reference.name!r} is known")
-                    )
-                artifact.CopyFrom(earlier)
-            elif uri := reference.uri or reference.name:
-                artifact.uri = uri
-                artifact.schema_title = reference.schema_title
-                artifact.schema_version = reference.schema_version
-                artifact.metadata_json = reference.metadata_json
-                artifact.name = hashlib.sha256(uri.encode()).hexdigest()[:20]
-            else:
-                raise errors.InvalidArgument(
-                    FieldProblem(reference.field, "expected the uri or the name of an artifact")
-                )
-            seen = self._artifacts.digest([artifact.uri])[0]
-            if seen.digest == ABSENT:
-                raise errors.InvalidArgument(
-                    FieldProblem(reference.field, f"there is no artifact at {artifact.uri!r}")
-                )
-            artifact.digest, artifact.fingerprint = seen.digest, seen.fingerprint
-            found.artifacts.append(artifact)
-        return found
-
-    def _with_presence(self, records: bytes) -> bytes:
-        """The records with what became of their artifacts since; the same bytes where there are none."""
-        parsed = engine.TaskRecords.FromString(records)
-        artifacts = [artifact for task in parsed.tasks for artifact in _outputs(task)]
-        if not artifacts:
-            return records
-        presences = self._artifacts.look(
-            [Known(artifact.uri, artifact.digest, artifact.fingerprint) for artifact in artifacts]
-        )
-        if all(presence is Presence.PRESENT for presence in presences):
-            return records
-        for artifact, presence in zip(artifacts, presences, strict=True):
-            artifact.presence = cast("engine.Presence", int(presence))
-        return parsed.SerializeToString()
-
-
-def _slim(request: engine.RunRequest, original: OriginalRun | None) -> bytes:
-    """The request without what the store keeps once, by digest.
-
-    Of the original's records those stay whose artifacts are not what they were: the run goes by what the plan saw.
-    """
-    slim = engine.RunRequest()
-    slim.CopyFrom(request)
-    slim.spec = b""
-    slim.original.ClearField("spec")
-    slim.original.ClearField("records")
-    if original is None:
-        slim.ClearField("original")
-    elif request.original.records != original.records:
-        tasks = engine.TaskRecords.FromString(request.original.records).tasks
-        lost = [task for task in tasks if any(artifact.presence in _LOST for artifact in _outputs(task))]
-        slim.original.records = engine.TaskRecords(tasks=lost).SerializeToString()
-    return slim.SerializeToString(deterministic=True)
-
-
-def _parameters(items: Iterable[tuple[str, str]]) -> list[engine.Parameter]:
-    return [engine.Parameter(name=name, json=value) for name, value in sorted(items)]
-
-
-def _outputs(task: engine.TaskRecord) -> Iterable[engine.Artifact]:
-    for holder in (task, task.candidate) if task.HasField("candidate") else (task,):
-        for group in holder.outputs.artifacts:
-            yield from group.artifacts
-
-
-def _artifacts_of(original: OriginalRun) -> Iterable[engine.Artifact]:
-    for task in engine.TaskRecords.FromString(original.records).tasks:
-        yield from _outputs(task)
-
-
-def _unchecked(result: engine.PlanResult) -> Iterable[str]:
-    """One warning for all artifacts that are reused unseen."""
-    uris = {
-        artifact.uri
-        for task in result.tasks
-        if task.verdict == engine.REUSE
-        for artifact in _outputs(task)
-        if artifact.presence == engine.UNCHECKABLE
-    }
-    if uris:
-        shown = ", ".join(sorted(uris)[:_SHOWN_URIS])
-        yield f"{len(uris)} artifacts are reused unseen, for this server cannot look at them: {shown}"
 
 
 def _once(names: Sequence[RunName]) -> list[RunName]:
