@@ -113,7 +113,6 @@ def test_what_is_downstream_of_a_skipped_task_waits_for_its_own_condition() -> N
     agree(Step(spec), Step(spec, configs=[Config("a", skip_downstream=True), Config("b")]))
 
 
-@pytest.mark.xfail(strict=True, reason="the loop is shown as REUSE, and so is what comes after it")
 def test_an_empty_loop_after_a_task_that_will_run_waits_for_it() -> None:
     loop = {"parameterIterator": {"itemInput": "item", "items": {"raw": "[]"}}}
     body = {"dag": {"tasks": {"x": leaf()}}, "inputDefinitions": {"parameters": {"item": _TEXT}}}

@@ -188,9 +188,6 @@ def test_an_artifact_is_overridden_by_uri_or_by_name_and_a_missing_one_is_refuse
     assert named.ran == [] and named.states["b"] == "SKIPPED"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="The plan of a rerun, leaves: `inputs` whose canonical values equal the old ones"
-)
 def test_an_artifact_with_the_same_bytes_under_another_uri_is_no_override(stage: Stage) -> None:
     spec = stage.spec({"a": Task(FILE, {"x": "1"}), "b": Task(READ, artifacts={"data": Of("a", "data")})})
     original = stage.run(spec)

@@ -235,10 +235,6 @@ def test_tasks_that_the_compiler_renamed_because_an_if_was_added_are_reused(stag
     assert again.ran == ["new"] and "condition-1.work" not in again.dropped
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="The plan of a rerun, path gone: an iteration whose item left the list counts as a gone path",
-)
 def test_loops_that_the_compiler_renumbered_keep_their_iterations(stage: Stage) -> None:
     original = stage.run(stage.spec({"for-loop-1": loop(["a", "b"])}))
     new = loop(["p"], replace(WORK, says="new $item"))
