@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reprise.artifact.contract import ArtifactPlace
+from reprise.changes import RunListeners
 from reprise.domain import errors
 from reprise.domain.commands import CreateRun
 from reprise.domain.names import OperationName, Parent, RunName
 from reprise.domain.run import (
+    ChangeSlice,
     ListQuery,
     NewRun,
     Operation,
@@ -25,6 +27,7 @@ from reprise.domain.run import (
     Run,
     RunDetails,
     RunPage,
+    TaskSlice,
 )
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.planning import Preparation, Prepared, slim
@@ -78,6 +81,8 @@ class PipelineService:
         self._wake = wake
         self._preparation = Preparation(store, artifacts, is_environment_vouched)
         self._effective_header = effective_header
+        self._listeners = RunListeners()
+        store.add_listener(self._listeners.tell)
 
     def create(self, command: CreateRun) -> Run:
         """Store a run, durable and PENDING. Repeatable with the same request id.
@@ -125,6 +130,21 @@ class PipelineService:
 
     def get(self, name: RunName) -> RunDetails:
         return self._store.get_details(name)
+
+    def tasks(self, name: RunName, after_task_id: int, limit: int) -> TaskSlice:
+        """Some tasks of a run, without reading the others. Errors: NotFound."""
+        return self._store.get_tasks(name, after_task_id, limit)
+
+    def changes(self, name: RunName, after_sequence: int, limit: int) -> ChangeSlice:
+        """The changes of states since a place, oldest first. Errors: NotFound."""
+        return self._store.get_changes(name, after_sequence, limit)
+
+    def listen(self, run_id: int, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener`, which must not block, when the run has changed: a hint that may be lost.
+
+        Gives the function that removes it.
+        """
+        return self._listeners.add(run_id, listener)
 
     def list(self, query: ListQuery) -> RunPage:
         return self._store.list_runs(query)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
 import pytest
 from conftest import REPRISE, V1, V1BETA1, Caller
 from google.protobuf import json_format, struct_pb2
-from reprise.domain.run import Failure, RunDetails, TaskRow
+from reprise.domain.run import Failure, Run, RunDetails, TaskRow
 from reprise.domain.states import RunState, TaskState
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.pb.v1 import pipeline_job_pb2, pipeline_service_pb2, pipeline_state_pb2, values_pb2
@@ -22,6 +23,10 @@ LIST = f"{V1BETA1}/ListPipelineJobs"
 NAME = f"{PARENT}/pipelineJobs/r1"
 SPEC = {"pipelineInfo": {"name": "hello", "description": "d"}, "root": {"dag": {}}}
 Task = pipeline_job_pb2.PipelineTaskDetail
+
+
+def whole_details(run: Run, records: Sequence[engine.TaskRecord]) -> bytes:
+    return b"".join(part.wire for part in task_details(run, records))
 
 
 def record(**changes: Any) -> engine.TaskRecord:
@@ -42,7 +47,9 @@ def record(**changes: Any) -> engine.TaskRecord:
 
 
 def encoded(*records: engine.TaskRecord) -> list[Task]:
-    return list(pipeline_job_pb2.PipelineJobDetail.FromString(task_details(make_run(), records)).task_details)
+    return list(
+        pipeline_job_pb2.PipelineJobDetail.FromString(whole_details(make_run(), records)).task_details
+    )
 
 
 @pytest.fixture
@@ -51,7 +58,7 @@ def stored(service: ServiceDouble) -> RunDetails:
     header = pipeline_job_pb2.PipelineJob(network="n", template_uri="t")
     header.runtime_config.gcs_output_directory = "/out"
     run = make_run(header_wire=header.SerializeToString(), warnings=("w",), original_id=3, original_name="o")
-    details = RunDetails(run, spec, details_wire=task_details(run, [record(), record(task_id=3)]))
+    details = RunDetails(run, spec, details_wire=whole_details(run, [record(), record(task_id=3)]))
     service.put(details)
     return details
 
@@ -235,7 +242,7 @@ def test_a_value_that_no_struct_can_hold_is_shown_as_text_that_every_reader_take
 def test_values_nested_as_deeply_as_allowed_can_be_read_inside_a_list_of_runs() -> None:
     text = '{"a":' * 30 + "1" + "}" * 30
     run = make_run()
-    wire = task_details(run, [record(outputs={"parameters": [{"name": "x", "json": text}]})])
+    wire = whole_details(run, [record(outputs={"parameters": [{"name": "x", "json": text}]})])
     job = pipeline_job_pb2.PipelineJob(job_detail=pipeline_job_pb2.PipelineJobDetail.FromString(wire))
     page = pipeline_service_pb2.ListPipelineJobsResponse(pipeline_jobs=[job])
     pipeline_service_pb2.ListPipelineJobsResponse.FromString(page.SerializeToString())

@@ -18,10 +18,11 @@ from grpc_health.v1 import health_pb2
 from reprise.domain.run import Operation, RunDetails
 from reprise.pb.v1 import pipeline_job_pb2, pipeline_service_pb2, rerun_pb2
 from reprise.rpc.handlers import OperationHandlers, PipelineHandlers
-from reprise.rpc.registration import WaitingRoom, generic_handlers
+from reprise.rpc.registration import generic_handlers
 from reprise.rpc.server import GrpcServer, Limits
 from reprise.rpc.task_log import LogReader
 from reprise.rpc.tls import development_certificate
+from reprise.rpc.waiting_room import WaitingRoom
 from service_double import PARENT, ServiceDouble, TaskLog, make_run
 
 NAME = f"{PARENT}/pipelineJobs/r1"

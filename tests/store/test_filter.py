@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from reprise.domain.errors import InvalidArgument
+from reprise.domain.filter import DEEPEST, LONGEST, And, Comparison, Node, Not, Or, parse
 from reprise.store.clauses import to_clause
-from reprise.store.filter import DEEPEST, LONGEST, And, Comparison, Node, Not, Or, parse
 
 
 def c(field: str, operator: str, *pattern: str) -> Comparison:

@@ -97,6 +97,18 @@ class PermissionDenied(RepriseError):
     reason = "PERMISSION_DENIED"
 
 
+class Unauthenticated(RepriseError):
+    """It is not known who calls."""
+
+    reason = "UNAUTHENTICATED"
+
+
+class DeadlineExceeded(RepriseError):
+    """The deadline of the call has passed, or its caller has gone."""
+
+    reason = "DEADLINE_EXCEEDED"
+
+
 class Unimplemented(RepriseError):
     """This server does not do that."""
 

@@ -6,7 +6,9 @@ Invariant: what `parse` accepts, `str` gives back unchanged.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as value_field
 
 from reprise.domain.errors import FieldProblem, InvalidArgument
 
@@ -76,3 +78,42 @@ class OperationName:
                 FieldProblem(field, f"expected projects/*/locations/*/operations/*, got {text[:200]!r}")
             )
         return cls(Parent(match[1], match[2]), int(match[3]))
+
+
+@dataclass(frozen=True, slots=True)
+class Projects:
+    """Reads names whose project may be known by several: an id and a number, for instance.
+
+    Invariant: names of one project are equal, by whichever of its names they were written.
+    """
+
+    aliases: Mapping[str, str] = value_field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Errors: InvalidArgument for what is no name of a project, and for an alias of an alias."""
+        for alias, project in self.aliases.items():
+            if not all(re.fullmatch(_SEGMENT, name) for name in (alias, project)):
+                raise InvalidArgument(
+                    FieldProblem("project_alias", f"expected ALIAS=PROJECT, got {alias!r}={project!r}")
+                )
+            if project in self.aliases:
+                raise InvalidArgument(
+                    FieldProblem(
+                        "project_alias", f"{alias!r} stands for {project!r}, which is an alias itself"
+                    )
+                )
+
+    def parent(self, text: str, field: str = "parent") -> Parent:
+        return self._own(Parent.parse(text, field))
+
+    def run(self, text: str, field: str = "name") -> RunName:
+        name = RunName.parse(text, field)
+        return RunName(self._own(name.parent), name.job_id)
+
+    def operation(self, text: str, field: str = "name") -> OperationName:
+        name = OperationName.parse(text, field)
+        return OperationName(self._own(name.parent), name.operation_id)
+
+    def _own(self, parent: Parent) -> Parent:
+        project = self.aliases.get(parent.project)
+        return parent if project is None else Parent(project, parent.location)

@@ -181,13 +181,62 @@ class CacheRow:
 
 
 @dataclass(frozen=True, slots=True)
+class DetailsPart:
+    """Some of the tasks of a finished run, as Get shows them: those from `first_task_id` to the next part's."""
+
+    first_task_id: int
+    wire: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class RunDetails:
-    """A run with what Get shows of its tasks: `details_wire` of a finished run, `tasks` of one that is not."""
+    """A run with what Get shows of its tasks: of a finished run `details_wire` (of a long one in `details_parts`,
+    which are to be joined), of one that is not `tasks`.
+    """
 
     run: Run
     spec: bytes
     tasks: Sequence[TaskRow] = ()
     details_wire: bytes | None = None
+    details_parts: Sequence[bytes] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSlice:
+    """Some tasks of a run, in the order of their ids: rows while it goes on, `details_wire` once it has ended.
+
+    `details_wire` may begin with tasks that were not asked for. `next_task_id`: where the next slice begins at the
+    earliest; 0: there is none.
+    """
+
+    run: Run
+    rows: Sequence[TaskRow] = ()
+    details_wire: bytes = b""
+    next_task_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """The `sequence`-th change of a state in its run. Task 0 is the run, attempt 0 the task itself."""
+
+    sequence: int
+    at_ns: int
+    task_id: int
+    attempt: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSlice:
+    """The changes after some place, with the run as it was when they were read.
+
+    `last_sequence`: of the last change here, or the place itself; `has_more`: whether others follow by now.
+    """
+
+    run: Run
+    changes: Sequence[StateChange]
+    last_sequence: int
+    has_more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +266,7 @@ class Finish:
     error: Failure | None
     records: bytes
     details_wire: bytes
+    details_parts: Sequence[DetailsPart] = ()  # those of a long run; `details_wire` is empty then
 
 
 @dataclass(frozen=True, slots=True)

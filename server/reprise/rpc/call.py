@@ -5,16 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from reprise.domain.authorization import AllowAll, Authorizer, Caller, Permission
+from reprise.domain.errors import DeadlineExceeded
+from reprise.domain.names import Parent
 from reprise.domain.run import Party
+
+_ALLOW_ALL = AllowAll()
+_NOBODY = Caller()
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """`party`: under which service name it came in.
 
-    `is_active`: False once nobody waits for the answer any more.
+    `is_active`: False once nobody waits for the answer any more. `when_over`: calls back when that is so, where the
+    transport can tell; what waits looks at `is_active` all the same.
     """
 
     party: Party
     request_id: str = ""
     is_active: Callable[[], bool] = lambda: True
+    when_over: Callable[[Callable[[], None]], object] = lambda _callback: None
+    caller: Callable[[], Caller] = lambda: _NOBODY
+    authorizer: Authorizer = _ALLOW_ALL
+
+    def needs(self, permission: Permission, parent: Parent) -> None:
+        """Go on only for somebody who may do this, and who still waits for the answer.
+
+        Errors: PermissionDenied, Unauthenticated, DeadlineExceeded.
+        """
+        if not isinstance(self.authorizer, AllowAll):
+            self.authorizer.authorize(self.caller(), permission, parent)
+        if not self.is_active():
+            raise DeadlineExceeded()

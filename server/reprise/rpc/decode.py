@@ -15,15 +15,21 @@ from google.protobuf.message import Message
 
 from reprise.domain.commands import CreateRun
 from reprise.domain.errors import FieldProblem, InvalidArgument
-from reprise.domain.names import Parent, RunName
+from reprise.domain.names import Projects
 from reprise.pb.v1 import pipeline_job_pb2, pipeline_service_pb2, rerun_pb2
 from reprise.pb.wire.v1 import raw_pb2
+from reprise.rpc.limits import RequestLimits
 from reprise.rpc.requests import page_size
 from reprise.rpc.wanted_run import CompiledPipeline, WantedRun
 from reprise.rpc.wire import parse
 
+_PROJECTS = Projects()
+_LIMITS = RequestLimits()
 
-def create_run(data: bytes, request_id: str) -> CreateRun:
+
+def create_run(
+    data: bytes, request_id: str, projects: Projects = _PROJECTS, limits: RequestLimits = _LIMITS
+) -> CreateRun:
     """A CreatePipelineJobRequest. `request_id` counts where the message has none. Errors: InvalidArgument."""
     raw = parse(raw_pb2.CreateRequest, data)
     raw_job = parse(raw_pb2.Job, raw.pipeline_job, "pipeline_job")
@@ -32,10 +38,11 @@ def create_run(data: bytes, request_id: str) -> CreateRun:
     raw.ClearField("pipeline_job")
     request = parse(pipeline_service_pb2.CreatePipelineJobRequest, raw.SerializeToString())
     job = parse(pipeline_job_pb2.PipelineJob, raw_job.SerializeToString(), "pipeline_job")
-    parent = Parent.parse(request.parent)
-    wanted = WantedRun(job, CompiledPipeline.read(spec))
+    parent = projects.parent(request.parent)
+    wanted = WantedRun(job, CompiledPipeline.read(spec), limits)
     request_id = request.request_id or request_id
     request.request_id = ""
+    request.parent = str(parent)  # a project's other name makes no other request
     return wanted.command(
         parent=parent,
         job_id=request.pipeline_job_id,
@@ -45,13 +52,15 @@ def create_run(data: bytes, request_id: str) -> CreateRun:
     )
 
 
-def rerun(data: bytes, request_id: str) -> CreateRun:
+def rerun(
+    data: bytes, request_id: str, projects: Projects = _PROJECTS, limits: RequestLimits = _LIMITS
+) -> CreateRun:
     """A RerunPipelineJobRequest; problems name the fields of the Create that means the same (`in_rerun`)."""
     raw = parse(raw_pb2.RerunRequest, data)
     spec = raw.pipeline_spec
     raw.ClearField("pipeline_spec")
     request = parse(rerun_pb2.RerunPipelineJobRequest, raw.SerializeToString())
-    original = RunName.parse(request.name)
+    original = projects.run(request.name)
     job = pipeline_job_pb2.PipelineJob(
         display_name=request.display_name,
         labels=request.labels,
@@ -65,9 +74,10 @@ def rerun(data: bytes, request_id: str) -> CreateRun:
         config.parameter_values[name].CopyFrom(value)
     for name, artifact in request.input_artifacts.items():
         config.input_artifacts[name].CopyFrom(artifact)
-    wanted = WantedRun(job, CompiledPipeline.read(spec), str(original))
+    wanted = WantedRun(job, CompiledPipeline.read(spec), limits, str(original))
     request_id = request.request_id or request_id
     request.request_id = ""
+    request.name = str(original)
     return wanted.command(
         parent=original.parent,
         job_id=request.pipeline_job_id,
@@ -114,11 +124,11 @@ class PlanQuery:
     page_token: str
 
 
-def plan_rerun(data: bytes) -> PlanQuery:
+def plan_rerun(data: bytes, projects: Projects = _PROJECTS, limits: RequestLimits = _LIMITS) -> PlanQuery:
     """A PlanRerunRequest. Errors: InvalidArgument."""
     raw = parse(raw_pb2.PlanRequest, data)
     with in_rerun("rerun."):
-        command = rerun(raw.rerun, "")
+        command = rerun(raw.rerun, "", projects, limits)
     raw.ClearField("rerun")
     request = parse(rerun_pb2.PlanRerunRequest, raw.SerializeToString())
     return PlanQuery(command, page_size(request.page_size, default=1000, most=10_000), request.page_token)

@@ -26,7 +26,7 @@ from reprise.pb.v1 import pipeline_job_pb2, rerun_pb2
 from reprise.rpc.masks import ReadMask
 from reprise.rpc.task_details import row_details
 from reprise.rpc.values import set_from_json
-from reprise.rpc.wire import field_bytes, item_bytes
+from reprise.rpc.wire import field_bytes, field_head, item_bytes
 
 if TYPE_CHECKING:
     from reprise.service import PlanView
@@ -43,18 +43,18 @@ _EVERYTHING = ReadMask()
 _LEAVES = (engine.CONTAINER, engine.IMPORTER)
 
 
-def run(run: Run, spec: bytes = b"", details_wire: bytes = b"", mask: ReadMask = _EVERYTHING) -> bytes:
-    """A PipelineJob. `details_wire`: entries of PipelineJobDetail.task_details."""
+def run(run: Run, spec: bytes = b"", details: Sequence[bytes] = (), mask: ReadMask = _EVERYTHING) -> bytes:
+    """A PipelineJob. `details`: pieces of a PipelineJobDetail; what is large is copied once, into the answer."""
     head = _head(run)
     raw = b"".join((head.SerializeToString(), run.header_wire))
     if mask.tree is None and not mask.left_out:
-        return b"".join((raw, field_bytes(_SPEC_FIELD, spec), field_bytes(_DETAIL_FIELD, details_wire)))
+        return b"".join((raw, *_field(_SPEC_FIELD, (spec,)), *_field(_DETAIL_FIELD, details)))
     parts = [raw]
     is_info_known = mask.wants_pipeline_info and not spec
     if mask.wants("pipeline_spec") and not mask.is_whole_spec:
-        parts.append(field_bytes(_SPEC_FIELD, spec))
+        parts += _field(_SPEC_FIELD, (spec,))
     if not mask.are_whole_tasks and mask.wants_tasks:
-        parts.append(field_bytes(_DETAIL_FIELD, details_wire))
+        parts += _field(_DETAIL_FIELD, details)
     if mask.tree is not None or len(parts) > 1:
         job = pipeline_job_pb2.PipelineJob.FromString(b"".join(parts))
         if is_info_known:
@@ -63,18 +63,24 @@ def run(run: Run, spec: bytes = b"", details_wire: bytes = b"", mask: ReadMask =
         mask.prune(job)
         parts = [job.SerializeToString()]
     if mask.is_whole_spec:
-        parts.append(field_bytes(_SPEC_FIELD, spec))
+        parts += _field(_SPEC_FIELD, (spec,))
     if mask.are_whole_tasks:
-        parts.append(field_bytes(_DETAIL_FIELD, details_wire))
+        parts += _field(_DETAIL_FIELD, details)
     return b"".join(parts)
+
+
+def _field(number: int, pieces: Sequence[bytes]) -> tuple[bytes, ...]:
+    """The pieces of a length-delimited field; none for an empty one."""
+    length = sum(map(len, pieces))
+    return (field_head(number, length), *pieces) if length else ()
 
 
 def details(found: RunDetails, mask: ReadMask = _EVERYTHING) -> bytes:
     """A PipelineJob with what the mask asks for of its inside."""
-    wire = found.details_wire
-    if wire is None:
-        wire = row_details(found.run, found.tasks) if mask.wants_tasks else b""
-    return run(found.run, found.spec, wire, mask)
+    pieces = found.details_parts or (found.details_wire or b"",)
+    if found.details_wire is None and mask.wants_tasks:
+        pieces = (row_details(found.run, found.tasks),)
+    return run(found.run, found.spec, pieces, mask)
 
 
 def page(found: RunPage, mask: ReadMask, get: Callable[[RunName], RunDetails]) -> bytes:

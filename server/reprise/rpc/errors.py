@@ -31,6 +31,8 @@ CODES: dict[type[RepriseError], Code.ValueType] = {
     errors.Unavailable: Code.UNAVAILABLE,
     errors.ResourceExhausted: Code.RESOURCE_EXHAUSTED,
     errors.PermissionDenied: Code.PERMISSION_DENIED,
+    errors.Unauthenticated: Code.UNAUTHENTICATED,
+    errors.DeadlineExceeded: Code.DEADLINE_EXCEEDED,
     errors.Unimplemented: Code.UNIMPLEMENTED,
     errors.IllegalMove: Code.FAILED_PRECONDITION,
     errors.FenceLost: Code.ABORTED,

@@ -1,13 +1,16 @@
-"""The calls: decode, one use case, encode. Bytes in, bytes out; nothing here knows grpc."""
+"""The calls: decode, ask whether the caller may, one use case, encode. Bytes in, bytes out; nothing here knows grpc."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from reprise.rpc import decode, encode, requests
+from reprise.domain.authorization import Permission
+from reprise.rpc import decode, encode, requests, task_pages
 from reprise.rpc.call import Call
+from reprise.rpc.edge import Edge
 from reprise.rpc.task_log import LogReader
+from reprise.rpc.watch import Watches
 
 if TYPE_CHECKING:
     from reprise.service import PipelineService
@@ -22,74 +25,118 @@ _WAIT_SLICE_S = 2.0
 class PipelineHandlers:
     """reprise.v1.PipelineService, and under two more names the part of it that Vertex AI has."""
 
-    def __init__(self, service: PipelineService, logs: LogReader) -> None:
+    def __init__(
+        self,
+        service: PipelineService,
+        logs: LogReader,
+        watches: Watches | None = None,
+        edge: Edge | None = None,
+    ) -> None:
+        edge = edge or Edge()
         self._service = service
         self._logs = logs
+        self._watches = watches or Watches()
+        self._projects = edge.projects
+        self._limits = edge.limits
 
     def create_pipeline_job(self, data: bytes, call: Call) -> bytes:
-        command = decode.create_run(data, call.request_id)
+        command = decode.create_run(data, call.request_id, self._projects, self._limits)
+        call.needs(Permission.CREATE, command.parent)
         return encode.run(self._service.create(command), command.spec)
 
     def get_pipeline_job(self, data: bytes, call: Call) -> bytes:
-        name, mask = requests.get_run(data)
+        name, mask = requests.get_run(data, self._projects)
+        call.needs(Permission.GET, name.parent)
         return encode.details(self._service.get(name), mask)
 
     def list_pipeline_jobs(self, data: bytes, call: Call) -> bytes:
-        query, mask = requests.list_runs(data)
+        query, mask = requests.list_runs(data, self._projects)
+        call.needs(Permission.LIST, query.parent)
         return encode.page(self._service.list(query), mask, self._service.get)
 
     def delete_pipeline_job(self, data: bytes, call: Call) -> bytes:
-        return encode.operation(self._service.delete(requests.delete_run(data), call.party))
+        name = requests.delete_run(data, self._projects)
+        call.needs(Permission.DELETE, name.parent)
+        return encode.operation(self._service.delete(name, call.party))
 
     def batch_delete_pipeline_jobs(self, data: bytes, call: Call) -> bytes:
-        parent, names = requests.batch_delete(data)
+        parent, names = requests.batch_delete(data, self._projects, self._limits.batch_names)
+        call.needs(Permission.DELETE, parent)
         return encode.operation(self._service.batch_delete(parent, names, call.party))
 
     def cancel_pipeline_job(self, data: bytes, call: Call) -> bytes:
-        self._service.cancel(requests.cancel_run(data))
+        name = requests.cancel_run(data, self._projects)
+        call.needs(Permission.CANCEL, name.parent)
+        self._service.cancel(name)
         return encode.EMPTY
 
     def batch_cancel_pipeline_jobs(self, data: bytes, call: Call) -> bytes:
-        parent, names = requests.batch_cancel(data)
+        parent, names = requests.batch_cancel(data, self._projects, self._limits.batch_names)
+        call.needs(Permission.CANCEL, parent)
         return encode.operation(self._service.batch_cancel(parent, names, call.party))
 
     def rerun_pipeline_job(self, data: bytes, call: Call) -> bytes:
         with decode.in_rerun():
-            command = decode.rerun(data, call.request_id)
+            command = decode.rerun(data, call.request_id, self._projects, self._limits)
+            call.needs(Permission.CREATE, command.parent)
+            call.needs(Permission.GET, command.parent)
             return encode.run(self._service.create(command), command.spec)
 
     def plan_rerun(self, data: bytes, call: Call) -> bytes:
-        query = decode.plan_rerun(data)
+        query = decode.plan_rerun(data, self._projects, self._limits)
+        call.needs(Permission.GET, query.command.parent)
         with decode.in_rerun("rerun."):
             view = self._service.plan(query.command)
         return encode.plan(view, query.page_size, query.page_token)
 
+    def list_pipeline_tasks(self, data: bytes, call: Call) -> bytes:
+        query = requests.list_tasks(data, self._projects)
+        call.needs(Permission.GET, query.name.parent)
+        return task_pages.page(query, self._service.tasks, call.is_active)
+
+    def watch_pipeline_job(self, data: bytes, call: Call) -> Iterator[bytes]:
+        query = requests.watch_run(data, self._projects)
+        call.needs(Permission.GET, query.name.parent)
+        return self._watches.stream(query, self._service, call)
+
     def get_task_log(self, data: bytes, call: Call) -> Iterator[bytes]:
-        return self._logs.read(requests.task_log(data), self._service.task_log, call)
+        query = requests.task_log(data, self._projects)
+        call.needs(Permission.GET, query.name.parent)
+        return self._logs.read(query, self._service.task_log, call)
 
 
 class OperationHandlers:
     """google.longrunning.Operations."""
 
-    def __init__(self, service: PipelineService) -> None:
+    def __init__(self, service: PipelineService, edge: Edge | None = None) -> None:
         self._service = service
+        self._projects = (edge or Edge()).projects
 
     def list_operations(self, data: bytes, call: Call) -> bytes:
-        return encode.operations(self._service.list_operations(*requests.list_operations(data)))
+        parent, page_size, page_token = requests.list_operations(data, self._projects)
+        call.needs(Permission.LIST_OPERATIONS, parent)
+        return encode.operations(self._service.list_operations(parent, page_size, page_token))
 
     def get_operation(self, data: bytes, call: Call) -> bytes:
-        return encode.operation(self._service.get_operation(requests.get_operation(data)))
+        name = requests.get_operation(data, self._projects)
+        call.needs(Permission.GET_OPERATION, name.parent)
+        return encode.operation(self._service.get_operation(name))
 
     def delete_operation(self, data: bytes, call: Call) -> bytes:
-        self._service.delete_operation(requests.delete_operation(data))
+        name = requests.delete_operation(data, self._projects)
+        call.needs(Permission.DELETE_OPERATION, name.parent)
+        self._service.delete_operation(name)
         return encode.EMPTY
 
     def cancel_operation(self, data: bytes, call: Call) -> bytes:
-        self._service.cancel_operation(requests.cancel_operation(data))
+        name = requests.cancel_operation(data, self._projects)
+        call.needs(Permission.CANCEL_OPERATION, name.parent)
+        self._service.cancel_operation(name)
         return encode.EMPTY
 
     def wait_operation(self, data: bytes, call: Call) -> bytes:
-        name, timeout_s = requests.wait_operation(data)
+        name, timeout_s = requests.wait_operation(data, self._projects)
+        call.needs(Permission.GET_OPERATION, name.parent)
         found = self._service.get_operation(name)
         while not found.is_done and timeout_s > 0 and call.is_active():
             found = self._service.wait_operation(name, min(timeout_s, _WAIT_SLICE_S))

@@ -21,15 +21,26 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, cast
 
-from reprise.domain.errors import FieldProblem, InvalidArgument, RepriseError, ResourceExhausted, Unavailable
+from reprise.domain.authorization import Caller, Permission
+from reprise.domain.errors import (
+    FieldProblem,
+    InvalidArgument,
+    PermissionDenied,
+    RepriseError,
+    ResourceExhausted,
+    Unauthenticated,
+    Unavailable,
+)
 from reprise.domain.names import Parent
 from reprise.domain.run import ListQuery, Run
+from reprise.rpc.edge import Edge
 from reprise.rpc.errors import status_of
 from reprise.rpc.handlers import OperationHandlers, PipelineHandlers
 from reprise.rpc.json_requests import JSON, Request
 from reprise.rpc.openapi import document
 from reprise.rpc.rest import Answer, Gateway, error_answer
 from reprise.rpc.task_log import LogReader
+from reprise.rpc.watch import Watches
 
 if TYPE_CHECKING:
     from reprise.service import PipelineService
@@ -65,8 +76,17 @@ class HttpServer:
         default_parent: Parent,
         largest_body_bytes: int = _LARGEST_BODY_BYTES,
         most_calls: int = _MOST_CALLS,
+        *,
+        edge: Edge | None = None,
+        watches: Watches | None = None,
+        more_hosts: Sequence[str] = (),
+        waiting_calls: int = 64,
     ) -> None:
-        """Errors: OSError when the address is taken."""
+        """`more_hosts`: names by which this server may be called, beside its own and those of this machine.
+
+        Errors: OSError when the address is taken.
+        """
+        edge = edge or Edge()
         host, _, port = address.rpartition(":")
         host = host.strip("[]")
         self._logs = LogReader()
@@ -74,8 +94,17 @@ class HttpServer:
         self.address = f"{host}:{self._server.server_port}"
         self._server.service = service
         self._server.default_parent = default_parent
-        self._server.hosts = frozenset({host, "localhost", "127.0.0.1", "::1"})
-        self._server.gateway = Gateway(PipelineHandlers(service, self._logs), OperationHandlers(service))
+        self._server.hosts = frozenset(
+            {host, "localhost", "127.0.0.1", "::1", *(each.lower() for each in more_hosts)}
+        )
+        self._watches = watches or Watches()
+        self._server.edge = edge
+        self._server.gateway = Gateway(
+            PipelineHandlers(service, self._logs, self._watches, edge),
+            OperationHandlers(service, edge),
+            waiting_calls,
+            edge.authorizer,
+        )
         self._server.gate = _Gate(most_calls)
         self._server.largest_body_bytes = largest_body_bytes
         self._thread = threading.Thread(
@@ -89,6 +118,7 @@ class HttpServer:
         """Take no more calls and give those that are there `grace_s` to end; those that wait stop waiting."""
         self._server.gate.close()
         self._logs.close()
+        self._watches.close()
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
@@ -139,6 +169,7 @@ class _Server(ThreadingHTTPServer):
     default_parent: Parent
     hosts: frozenset[str]
     gateway: Gateway
+    edge: Edge
     gate: _Gate
     largest_body_bytes: int
 
@@ -202,6 +233,7 @@ class _Handler(BaseHTTPRequestHandler):
                     self.headers.get("Content-Type", ""),
                     self._body(),
                     self.headers.get("X-Request-Id", ""),
+                    self._caller(),
                 )
                 self._send(server.gateway.answer(request, self._is_waited_for))
         except RepriseError as error:
@@ -209,6 +241,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(error_answer(status_of(error)))
         except (ConnectionError, TimeoutError):
             self.close_connection = True  # nobody waits for the answer any more
+
+    def _caller(self) -> Caller:
+        metadata = {name.lower(): value for name, value in self.headers.items()}
+        return Caller(metadata, f"{self.client_address[0]}:{self.client_address[1]}")
 
     def _body(self) -> bytes:
         """Errors: InvalidArgument, ResourceExhausted, TimeoutError, ConnectionError."""
@@ -256,12 +292,15 @@ class _Handler(BaseHTTPRequestHandler):
         server = cast(_Server, self.server)
         try:
             text = query.get("parent", [str(server.default_parent)])[0]
-            parent = Parent.parse(text)
+            parent = server.edge.projects.parent(text)
+            server.edge.authorizer.authorize(self._caller(), Permission.LIST, parent)
             page = server.service.list(
                 ListQuery(parent, page_size=_RUNS_SHOWN, page_token=query.get("page_token", [""])[0])
             )
         except InvalidArgument as error:
             self._answer(HTTPStatus.BAD_REQUEST, "text/plain", f"{error.message}\n")
+        except (PermissionDenied, Unauthenticated) as error:
+            self._answer(HTTPStatus.FORBIDDEN, "text/plain", f"{error.message}\n")
         except RepriseError as error:
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", f"{error.message}\n")
         else:

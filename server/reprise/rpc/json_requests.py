@@ -5,6 +5,7 @@ Invariant: what cannot be read is refused by name; nothing is passed over in sil
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import re
@@ -17,6 +18,7 @@ from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from reprise.domain.authorization import Caller
 from reprise.domain.errors import FieldProblem, InvalidArgument
 from reprise.rpc.routes import Route
 
@@ -46,6 +48,7 @@ class Request:
     content_type: str = ""
     body: bytes = b""
     request_id: str = ""
+    caller: Caller = dataclasses.field(default_factory=Caller)
 
 
 def read_query(text: str) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""Read masks: which fields of a run an answer carries.
+"""Read masks: which fields of a run, or of its tasks, an answer carries.
 
 Invariant: a mask only takes fields away; a path that names no field is refused.
 """
@@ -38,7 +38,7 @@ class ReadMask:
             return default or cls()
         if "*" in mask.paths:
             return cls()
-        return cls(_tree(mask.paths, at))
+        return cls(_tree(mask.paths, at, pipeline_job_pb2.PipelineJob.DESCRIPTOR))
 
     @classmethod
     def without_insides(cls) -> ReadMask:
@@ -86,10 +86,29 @@ class ReadMask:
         return None if self.tree is None else self.tree.get(name)
 
 
-def _tree(paths: Iterable[str], at: str) -> Tree:
+@dataclass(frozen=True, slots=True)
+class TaskMask:
+    """Over the fields of a PipelineTaskDetail. Without a tree: everything."""
+
+    tree: Tree | None = None
+
+    @classmethod
+    def read(cls, mask: FieldMask, at: str) -> TaskMask:
+        """Errors: InvalidArgument for a path that is none of a PipelineTaskDetail's."""
+        if not mask.paths or "*" in mask.paths:
+            return cls()
+        return cls(_tree(mask.paths, at, pipeline_job_pb2.PipelineTaskDetail.DESCRIPTOR))
+
+    def prune(self, task: pipeline_job_pb2.PipelineTaskDetail) -> None:
+        """Take away what is not asked for."""
+        if self.tree is not None:
+            _prune(task, self.tree)
+
+
+def _tree(paths: Iterable[str], at: str, message: Any) -> Tree:
     tree: Tree = {}
     for index, path in enumerate(paths):
-        names = _checked(path, pipeline_job_pb2.PipelineJob.DESCRIPTOR, f"{at}.paths[{index}]")
+        names = _checked(path, message, f"{at}.paths[{index}]")
         branch = tree
         for name in names[:-1]:
             below = branch.setdefault(name, {})
@@ -115,7 +134,7 @@ def _checked(path: str, message: Any, at: str) -> list[str]:
             continue
         name = _UPPER.sub(lambda match: "_" + match[1].lower(), text)
         if below is None or name not in below.fields_by_name:
-            raise InvalidArgument(FieldProblem(at, f"{path[:200]!r} is no field of a PipelineJob"))
+            raise InvalidArgument(FieldProblem(at, f"{path[:200]!r} is no field of a {message.name}"))
         names.append(name)
         below = below.fields_by_name[name].message_type
     return names

@@ -6,65 +6,60 @@ leaves as a status with an ErrorInfo; an exception's own text never does.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from typing import NoReturn
 
 import grpc
 
-from reprise.domain.errors import ResourceExhausted
+from reprise.domain.authorization import Authorizer, Caller
 from reprise.domain.run import Party
+from reprise.rpc.asyncio_calls import streaming_coroutine, waiting_coroutine
 from reprise.rpc.call import Call
+from reprise.rpc.edge import Edge
 from reprise.rpc.errors import status_of
 from reprise.rpc.handlers import OperationHandlers, PipelineHandlers, Streaming, Unary
+from reprise.rpc.json_requests import snake
+from reprise.rpc.waiting_room import WaitingRoom
 
 OPERATIONS = "google.longrunning.Operations"
 SERVICES = {party: f"{party}.PipelineService" for party in Party}
 
+# What Vertex AI's PipelineService has too; the rest is our own.
+VERTEX_METHODS = (
+    "CreatePipelineJob",
+    "GetPipelineJob",
+    "ListPipelineJobs",
+    "DeletePipelineJob",
+    "BatchDeletePipelineJobs",
+    "CancelPipelineJob",
+    "BatchCancelPipelineJobs",
+)
+
 _REQUEST_ID = "x-request-id"
 _STATUS_DETAILS = "grpc-status-details-bin"
 _GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
-# Threads beyond the limit, which only say that the limit is reached.
-_SPARE_THREADS = 4
-
-
-class WaitingRoom:
-    """Threads for calls that hold one for long: their own, so that they cannot starve the others."""
-
-    def __init__(self, limit: int) -> None:
-        self.pool = ThreadPoolExecutor(limit + _SPARE_THREADS, thread_name_prefix="reprise-waiting")
-        self._limit = limit
-        self._free = threading.BoundedSemaphore(limit)
-
-    @contextmanager
-    def seat(self) -> Iterator[None]:
-        """Errors: ResourceExhausted when all are taken."""
-        if not self._free.acquire(blocking=False):
-            raise ResourceExhausted(f"{self._limit} calls are waiting or following a log already")
-        try:
-            yield
-        finally:
-            self._free.release()
 
 
 def generic_handlers(
-    pipelines: PipelineHandlers, operations: OperationHandlers, waiting: WaitingRoom
+    pipelines: PipelineHandlers,
+    operations: OperationHandlers,
+    waiting: WaitingRoom,
+    edge: Edge | None = None,
+    *,
+    is_asyncio: bool = False,
 ) -> tuple[grpc.GenericRpcHandler, ...]:
-    """To be given to `add_generic_rpc_handlers` of a grpc.Server or a grpc.aio.Server."""
+    """To be given to `add_generic_rpc_handlers` of a grpc.Server, or with `is_asyncio` of a grpc.aio.Server."""
     shared: dict[str, Unary] = {
-        "CreatePipelineJob": pipelines.create_pipeline_job,
-        "GetPipelineJob": pipelines.get_pipeline_job,
-        "ListPipelineJobs": pipelines.list_pipeline_jobs,
-        "DeletePipelineJob": pipelines.delete_pipeline_job,
-        "BatchDeletePipelineJobs": pipelines.batch_delete_pipeline_jobs,
-        "CancelPipelineJob": pipelines.cancel_pipeline_job,
-        "BatchCancelPipelineJobs": pipelines.batch_cancel_pipeline_jobs,
+        method: getattr(pipelines, snake(method).lower()) for method in VERTEX_METHODS
     }
     own: dict[str, Unary] = {
         "RerunPipelineJob": pipelines.rerun_pipeline_job,
         "PlanRerun": pipelines.plan_rerun,
+        "ListPipelineTasks": pipelines.list_pipeline_tasks,
+    }
+    streams: dict[str, Streaming] = {
+        "GetTaskLog": pipelines.get_task_log,
+        "WatchPipelineJob": pipelines.watch_pipeline_job,
     }
     running: dict[str, Unary] = {
         "ListOperations": operations.list_operations,
@@ -72,64 +67,125 @@ def generic_handlers(
         "DeleteOperation": operations.delete_operation,
         "CancelOperation": operations.cancel_operation,
     }
+    methods = _Methods(waiting, (edge or Edge()).authorizer, is_asyncio)
     services: dict[str, dict[str, grpc.RpcMethodHandler]] = {
-        name: {method: _unary(handler, party) for method, handler in shared.items()}
-        for party, name in SERVICES.items()
+        name: methods.unary(shared, party) for party, name in SERVICES.items()
     }
     reprise = services[SERVICES[Party.REPRISE]]
-    reprise.update({method: _unary(handler, Party.REPRISE) for method, handler in own.items()})
-    reprise["GetTaskLog"] = _streaming(pipelines.get_task_log, Party.REPRISE, waiting)
-    services[OPERATIONS] = {method: _unary(handler, Party.REPRISE) for method, handler in running.items()}
-    services[OPERATIONS]["WaitOperation"] = _waiting(operations.wait_operation, Party.REPRISE, waiting)
-    return tuple(grpc.method_handlers_generic_handler(name, methods) for name, methods in services.items())
+    reprise.update(methods.unary(own, Party.REPRISE))
+    reprise.update(methods.streams(streams, Party.REPRISE))
+    services[OPERATIONS] = methods.unary(running, Party.REPRISE)
+    services[OPERATIONS]["WaitOperation"] = methods.waiting(operations.wait_operation, Party.REPRISE)
+    return tuple(grpc.method_handlers_generic_handler(name, each) for name, each in services.items())
 
 
-def _unary(handler: Unary, party: Party) -> grpc.RpcMethodHandler:
-    def answer(data: bytes, context: grpc.ServicerContext) -> bytes:
-        try:
-            return handler(data, _call(party, context))
-        except Exception as error:
-            _abort(context, error)
+class _Methods:
+    """Handlers as methods of one kind of server."""
 
-    return grpc.unary_unary_rpc_method_handler(answer)
+    def __init__(self, waiting: WaitingRoom, authorizer: Authorizer, is_asyncio: bool) -> None:
+        self._waiting = waiting
+        self._authorizer = authorizer
+        self._is_asyncio = is_asyncio
 
+    def unary(self, handlers: Mapping[str, Unary], party: Party) -> dict[str, grpc.RpcMethodHandler]:
+        # An asyncio server calls what is no coroutine in a pool of its own.
+        return {name: self._unary(handler, party) for name, handler in handlers.items()}
 
-def _waiting(handler: Unary, party: Party, waiting: WaitingRoom) -> grpc.RpcMethodHandler:
-    def answer(data: bytes, context: grpc.ServicerContext) -> bytes:
-        try:
+    def streams(self, handlers: Mapping[str, Streaming], party: Party) -> dict[str, grpc.RpcMethodHandler]:
+        return {name: self._streaming(handler, party) for name, handler in handlers.items()}
+
+    def waiting(self, handler: Unary, party: Party) -> grpc.RpcMethodHandler:
+        if self._is_asyncio:
+            call = self._call_maker(party)
+            return grpc.unary_unary_rpc_method_handler(
+                waiting_coroutine(handler, call, self._waiting, status_for_trailers)
+            )
+        waiting = self._waiting
+
+        def seated(data: bytes, call: Call) -> bytes:
             with waiting.seat():
-                return handler(data, _call(party, context))
-        except Exception as error:
-            _abort(context, error)
+                return handler(data, call)
 
-    answer.experimental_thread_pool = waiting.pool  # type: ignore[attr-defined]  # how grpcio is told
-    return grpc.unary_unary_rpc_method_handler(answer)
+        answer = self._answer(seated, party)
+        answer.experimental_thread_pool = waiting.pool  # type: ignore[attr-defined]  # how grpcio is told
+        return grpc.unary_unary_rpc_method_handler(answer)
 
+    def _unary(self, handler: Unary, party: Party) -> grpc.RpcMethodHandler:
+        return grpc.unary_unary_rpc_method_handler(self._answer(handler, party))
 
-def _streaming(handler: Streaming, party: Party, waiting: WaitingRoom) -> grpc.RpcMethodHandler:
-    def answer(data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
-        try:
-            with waiting.seat():
-                yield from handler(data, _call(party, context))
-        except Exception as error:
-            _abort(context, error)
+    def _answer(self, handler: Unary, party: Party) -> Callable[[bytes, grpc.ServicerContext], bytes]:
+        make_call = self._call_maker(party)
 
-    answer.experimental_thread_pool = waiting.pool  # type: ignore[attr-defined]
-    return grpc.unary_stream_rpc_method_handler(answer)
+        def answer(data: bytes, context: grpc.ServicerContext) -> bytes:
+            try:
+                return handler(data, make_call(context))
+            except Exception as error:
+                _abort(context, error)
 
+        return answer
 
-def _call(party: Party, context: grpc.ServicerContext) -> Call:
-    request_id = next((value for key, value in context.invocation_metadata() or () if key == _REQUEST_ID), "")
-    # An asyncio server's context for synchronous handlers cannot tell.
-    return Call(party, request_id, getattr(context, "is_active", _always))
+    def _streaming(self, handler: Streaming, party: Party) -> grpc.RpcMethodHandler:
+        make_call = self._call_maker(party)
+        waiting = self._waiting
+        if self._is_asyncio:
+            return grpc.unary_stream_rpc_method_handler(
+                streaming_coroutine(handler, make_call, waiting, status_for_trailers)
+            )
+
+        def answer(data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+            try:
+                with waiting.seat():
+                    yield from handler(data, make_call(context))
+            except Exception as error:
+                _abort(context, error)
+
+        answer.experimental_thread_pool = waiting.pool  # type: ignore[attr-defined]
+        return grpc.unary_stream_rpc_method_handler(answer)
+
+    def _call_maker(self, party: Party) -> Callable[[grpc.ServicerContext], Call]:
+        authorizer = self._authorizer
+
+        def make(context: grpc.ServicerContext) -> Call:
+            request_id = ""
+            for key, value in context.invocation_metadata() or ():
+                if key == _REQUEST_ID:
+                    request_id = value
+                    break
+            return Call(
+                party,
+                request_id,
+                # An asyncio server's context for synchronous handlers cannot tell.
+                getattr(context, "is_active", _always),
+                getattr(context, "add_callback", _never),
+                lambda: _caller(context),
+                authorizer,
+            )
+
+        return make
 
 
 def _always() -> bool:
     return True
 
 
-def _abort(context: grpc.ServicerContext, error: Exception) -> NoReturn:
+def _never(_callback: Callable[[], None]) -> bool:
+    return False
+
+
+def _caller(context: grpc.ServicerContext) -> Caller:
+    metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+    identities = tuple(each.decode("utf-8", "replace") for each in context.peer_identities() or ())
+    return Caller(metadata, context.peer() or "", identities)
+
+
+def status_for_trailers(error: Exception) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]:
+    """The code, text and trailing metadata with which a call ends that has failed."""
     status = status_of(error)
-    context.set_trailing_metadata(((_STATUS_DETAILS, status.SerializeToString()),))
-    context.abort(_GRPC_CODES[status.code], status.message)
+    return _GRPC_CODES[status.code], status.message, ((_STATUS_DETAILS, status.SerializeToString()),)
+
+
+def _abort(context: grpc.ServicerContext, error: Exception) -> NoReturn:
+    code, message, trailers = status_for_trailers(error)
+    context.set_trailing_metadata(trailers)
+    context.abort(code, message)
     raise AssertionError("abort raises")

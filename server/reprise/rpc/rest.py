@@ -15,14 +15,15 @@ from google.protobuf import message_factory
 from google.rpc import status_pb2
 from google.rpc.code_pb2 import Code
 
+from reprise.domain.authorization import AllowAll, Authorizer
 from reprise.domain.errors import NotFound, Unimplemented
 from reprise.rpc.call import Call
 from reprise.rpc.errors import status_of
 from reprise.rpc.handlers import OperationHandlers, PipelineHandlers
 from reprise.rpc.json_answers import dump, plain, to_json
 from reprise.rpc.json_requests import Request, read_format, read_message, read_query, snake
-from reprise.rpc.registration import WaitingRoom
 from reprise.rpc.routes import Route, RouteTable, route_table
+from reprise.rpc.waiting_room import WaitingRoom
 
 # As google.rpc.Code has it.
 STATUSES: Mapping[int, int] = {
@@ -65,10 +66,15 @@ class Gateway:
     """
 
     def __init__(
-        self, pipelines: PipelineHandlers, operations: OperationHandlers, waiting_calls: int = 64
+        self,
+        pipelines: PipelineHandlers,
+        operations: OperationHandlers,
+        waiting_calls: int = 64,
+        authorizer: Authorizer | None = None,
     ) -> None:
         self.table: RouteTable = route_table()
         self._waiting = WaitingRoom(waiting_calls)
+        self._authorizer = authorizer or AllowAll()
         self._handlers: dict[str, Callable[[bytes, Call], Any]] = {
             route.method.full_name: getattr(
                 operations if route.method.containing_service.name == "Operations" else pipelines,
@@ -87,7 +93,13 @@ class Gateway:
             route, given = match.route, read_query(query)
             are_enums_numbers = read_format(given)
             message = read_message(route, match.variables, given, request)
-            call = Call(route.party, request.request_id, is_active)
+            call = Call(
+                route.party,
+                request.request_id,
+                is_active,
+                caller=lambda: request.caller,
+                authorizer=self._authorizer,
+            )
             found = self._run(route, message.SerializeToString(), call)
             kind = message_factory.GetMessageClass(route.method.output_type)
 

@@ -5,22 +5,38 @@ Invariant: equal records give equal tasks, whether they are encoded while the ru
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from reprise.domain.run import Run, TaskRow
+from reprise.domain.run import DetailsPart, Run, TaskRow
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.plan import job_detail
 from reprise.rpc.wire import item_bytes
 
 _TASKS_FIELD = 1  # of engine.TaskRecords
+# About a megabyte: what is read for a page of tasks.
+_TASKS_IN_A_PART = 2000
 
 
 def task_details(
-    run: Run, records: Iterable[engine.TaskRecord], outputs: engine.Values | None = None
-) -> bytes:
-    """A PipelineJobDetail: its task_details in the order given, then what the run as a whole gave."""
+    run: Run, records: Sequence[engine.TaskRecord], outputs: engine.Values | None = None
+) -> tuple[DetailsPart, ...]:
+    """A PipelineJobDetail in parts, at least one: its task_details in the order given, that of their ids, then
+    what the run as a whole gave.
+    """
     given = outputs.SerializeToString() if outputs is not None else b""
-    return job_detail(engine.TaskRecords(tasks=records).SerializeToString(), given, str(run.name), run.id)
+    last = max(0, (len(records) - 1) // _TASKS_IN_A_PART) * _TASKS_IN_A_PART
+    return tuple(
+        DetailsPart(
+            records[start].task_id if records else 0,
+            job_detail(
+                engine.TaskRecords(tasks=records[start : start + _TASKS_IN_A_PART]).SerializeToString(),
+                given if start == last else b"",
+                str(run.name),
+                run.id,
+            ),
+        )
+        for start in range(0, last + 1, _TASKS_IN_A_PART)
+    )
 
 
 def row_details(run: Run, rows: Iterable[TaskRow]) -> bytes:

@@ -22,6 +22,7 @@ Find = Callable[[RunName, str, int], "TaskLog"]
 
 _PIECE_BYTES = 64 * 1024
 _POLL_S = 0.2
+_NO_LIMIT = 2**63 - 1
 
 
 class LogReader:
@@ -37,10 +38,14 @@ class LogReader:
         """The GetTaskLogResponses. Errors: NotFound, before the first piece."""
         log = find(query.name, query.task, query.attempt)
         offset = query.offset if query.offset >= 0 else max(0, _size(log.path) + query.offset)
+        left = query.limit or _NO_LIMIT
         while True:
-            for data in _pieces(log.path, offset):
+            for data in _pieces(log.path, offset, left):
                 yield _response(data, offset, log.attempt)
                 offset += len(data)
+                left -= len(data)
+            if not left:
+                return  # the page is full: whether more follows is for the next one to say
             if log.is_complete or not query.is_followed:
                 yield _response(b"", offset, log.attempt, log.is_complete)
                 return
@@ -50,11 +55,12 @@ class LogReader:
             log = find(query.name, query.task, log.attempt)
 
 
-def _pieces(path: Path, offset: int) -> Iterator[bytes]:
+def _pieces(path: Path, offset: int, most: int) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
             file.seek(offset)
-            while data := file.read(_PIECE_BYTES):
+            while data := file.read(min(_PIECE_BYTES, most)):
+                most -= len(data)
                 yield data
     except FileNotFoundError:
         return  # nothing has been printed yet

@@ -29,12 +29,12 @@ _EXACT_IN_A_DOUBLE = 2**53
 _NOT_FINITE = re.compile(rb"(?:\x11|\x91\x80*\x00).{6}[\xf0-\xff][\x7f\xff]", re.DOTALL)
 
 
-def json_text(value: struct_pb2.Value, field: str) -> str:
+def json_text(value: struct_pb2.Value, field: str, nesting: int = LONGEST_NESTING) -> str:
     """Compact JSON with sorted keys.
 
     Errors: InvalidArgument for NaN, infinity, too deep nesting, no value at all.
     """
-    return compact_json(_plain(value, field, LONGEST_NESTING))
+    return compact_json(_plain(value, field, nesting))
 
 
 def struct_json(struct: struct_pb2.Struct, field: str) -> str:
@@ -83,7 +83,7 @@ def _plain_struct(struct: struct_pb2.Struct, field: str, depth: int) -> dict[str
 def _check_depth(depth: int, field: str) -> None:
     if depth <= 0:
         raise InvalidArgument(
-            FieldProblem(field[:200], f"nested too deeply: at most {LONGEST_NESTING} levels are allowed")
+            FieldProblem(field[:200], "nested too deeply: more levels of lists and structs than are allowed")
         )
 
 

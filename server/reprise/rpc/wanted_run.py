@@ -18,14 +18,12 @@ from reprise.domain.errors import FieldProblem, InvalidArgument
 from reprise.domain.names import BILLING_LABEL, Parent, RunName
 from reprise.domain.run import FailurePolicy
 from reprise.pb.v1 import pipeline_job_pb2, pipeline_state_pb2, values_pb2
+from reprise.rpc.limits import RequestLimits
 from reprise.rpc.values import checked_struct, compact_json, json_text, number_json, struct_json
 
 T = TypeVar("T")
 RuntimeConfig = pipeline_job_pb2.PipelineJob.RuntimeConfig
 
-_LONGEST_DISPLAY_NAME = 256
-_LONGEST_LABEL = 128
-_MOST_LABELS = 64
 # A stock client sends a config for every task; those of a large run would outweigh all else in a list.
 _LARGEST_SHOWN_CONFIGS_BYTES = 64 * 1024
 _WITHOUT_EFFECT = (
@@ -80,10 +78,29 @@ class CompiledPipeline:
         return cls(spec.SerializeToString(deterministic=True), spec, runtime)
 
     @property
+    def task_count(self) -> int:
+        """How many tasks it declares, those of its sub-pipelines included."""
+        holders: list[struct_pb2.Value] = []
+        if "components" in self.struct.fields:
+            holders += self.struct.fields["components"].struct_value.fields.values()
+        if "root" in self.struct.fields:
+            holders.append(self.struct.fields["root"])
+        return sum(_declared_tasks(holder) for holder in holders)
+
+    @property
     def default_root(self) -> str:
         if "defaultPipelineRoot" not in self.struct.fields:
             return ""
         return str(self.struct.fields["defaultPipelineRoot"].string_value)
+
+
+def _declared_tasks(component: struct_pb2.Value) -> int:
+    # A look at a key that is not there would put it there.
+    dag = component.struct_value.fields
+    if "dag" not in dag:
+        return 0
+    inside = dag["dag"].struct_value.fields
+    return len(inside["tasks"].struct_value.fields) if "tasks" in inside else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +109,17 @@ class WantedRun:
 
     job: pipeline_job_pb2.PipelineJob
     pipeline: CompiledPipeline
+    limits: RequestLimits
     original_name: str = ""
 
     def command(
         self, parent: Parent, job_id: str, etag: str, request_id: str, fingerprint: bytes
     ) -> CreateRun:
-        job, problems = self.job, _Problems()
+        job, limits, problems = self.job, self.limits, _Problems()
+        problems.most("pipeline_job.pipeline_spec", "tasks", self.pipeline.task_count, limits.tasks)
+        count = len(job.pipeline_task_rerun_configs)
+        problems.most("pipeline_job.pipeline_task_rerun_configs", "configs", count, limits.task_configs)
+        problems.raise_if_any()  # what is too large is not looked into
         if job.encryption_spec.kms_key_name:
             problems.add(
                 "pipeline_job.encryption_spec", "this server does not encrypt runs with a key of the caller's"
@@ -108,10 +130,9 @@ class WantedRun:
             problems.add(
                 "pipeline_job.original_pipeline_job_id", f"no run has the id {job.original_pipeline_job_id}"
             )
-        if len(job.display_name) > _LONGEST_DISPLAY_NAME:
-            problems.add("pipeline_job.display_name", f"expected at most {_LONGEST_DISPLAY_NAME} characters")
-        if len(request_id) > _LONGEST_LABEL:
-            problems.add("request_id", f"expected at most {_LONGEST_LABEL} characters")
+        length = len(job.display_name)
+        problems.most("pipeline_job.display_name", "characters", length, limits.display_name_length)
+        problems.most("request_id", "characters", len(request_id), limits.request_id_length)
         is_rerun = bool(job.original_pipeline_job_id or self.original_name)
         if not self.pipeline.data and not is_rerun and job.template_uri:
             problems.add(
@@ -119,7 +140,7 @@ class WantedRun:
                 "templates are not fetched; send the compiled pipeline itself in pipeline_spec",
             )
         config = self._runtime_config()
-        labels = _labels(job.labels, "pipeline_job.labels", problems)
+        labels = _labels(job.labels, "pipeline_job.labels", problems, limits)
         parameters, are_legacy = self._parameters(config, problems)
         output_directory = config.gcs_output_directory or ("" if is_rerun else self.pipeline.default_root)
         _check_directory(output_directory, "pipeline_job.runtime_config.gcs_output_directory", problems)
@@ -127,13 +148,15 @@ class WantedRun:
             problems.add(
                 "pipeline_job.runtime_config.failure_policy", f"there is no policy {config.failure_policy}"
             )
+        field = "pipeline_job.runtime_config.input_artifacts"
+        problems.most(field, "artifacts", len(config.input_artifacts), limits.input_artifacts)
         input_artifacts = {}
         for name, artifact in config.input_artifacts.items():
             input_artifacts[name] = artifact.artifact_id
             if not artifact.artifact_id:
                 problems.add(f"pipeline_job.runtime_config.input_artifacts[{name!r}]", "expected artifact_id")
         configs = [
-            _task_config(config, f"pipeline_job.pipeline_task_rerun_configs[{index}]", problems)
+            _task_config(config, f"pipeline_job.pipeline_task_rerun_configs[{index}]", problems, limits)
             for index, config in enumerate(job.pipeline_task_rerun_configs)
         ]
         platform_spec = b""
@@ -179,11 +202,13 @@ class WantedRun:
                 "pipeline_job.runtime_config.parameters",
                 "expected either parameters or parameter_values, got both",
             )
+        field = "pipeline_job.runtime_config.parameter_values"
+        count = len(config.parameters) + len(config.parameter_values)
+        problems.most(field, "parameters", count, self.limits.parameters)
         if config.parameters:
             field = "pipeline_job.runtime_config.parameters"
             return _typed_values(config.parameters, field, problems), True
-        field = "pipeline_job.runtime_config.parameter_values"
-        return _json_values(config.parameter_values, field, problems), False
+        return _json_values(config.parameter_values, field, problems, self.limits.nesting), False
 
     def _shown(self, config: RuntimeConfig) -> tuple[pipeline_job_pb2.PipelineJob, list[str]]:
         """What Get gives back of the request, and what the caller should know about it."""
@@ -220,6 +245,10 @@ class _Problems:
     def add(self, field: str, message: str) -> None:
         self._found.append(FieldProblem(field, message))
 
+    def most(self, field: str, what: str, count: int, limit: int) -> None:
+        if count > limit:
+            self.add(field, f"expected at most {limit} {what}, got {count}")
+
     def check(self, read: Callable[..., T], *arguments: object) -> T | None:
         """What `read` gives for `arguments`; None if it raises InvalidArgument, whose problems are kept."""
         try:
@@ -233,15 +262,16 @@ class _Problems:
             raise InvalidArgument(self._found)
 
 
-def _labels(labels: Mapping[str, str], field: str, problems: _Problems) -> dict[str, str]:
+def _labels(
+    labels: Mapping[str, str], field: str, problems: _Problems, limits: RequestLimits
+) -> dict[str, str]:
     kept = {key: value for key, value in labels.items() if key != BILLING_LABEL}
-    if len(kept) > _MOST_LABELS:
-        problems.add(field, f"expected at most {_MOST_LABELS} labels, got {len(kept)}")
+    problems.most(field, "labels", len(kept), limits.labels)
     for key, value in kept.items():
-        if not key or max(len(key), len(value)) > _LONGEST_LABEL:
+        if not key or max(len(key), len(value)) > limits.label_length:
             problems.add(
-                f"{field}[{key[:_LONGEST_LABEL]!r}]",
-                f"expected a key and a value of at most {_LONGEST_LABEL} characters",
+                f"{field}[{key[: limits.label_length]!r}]",
+                f"expected a key and a value of at most {limits.label_length} characters",
             )
     return kept
 
@@ -251,10 +281,12 @@ def _check_directory(text: str, field: str, problems: _Problems) -> None:
         problems.add(field, f"expected a folder or a URI, got {text[:200]!r}")
 
 
-def _json_values(values: Mapping[str, struct_pb2.Value], field: str, problems: _Problems) -> dict[str, str]:
+def _json_values(
+    values: Mapping[str, struct_pb2.Value], field: str, problems: _Problems, nesting: int
+) -> dict[str, str]:
     found = {}
     for name, value in values.items():
-        text = problems.check(json_text, value, f"{field}[{name!r}]")
+        text = problems.check(json_text, value, f"{field}[{name!r}]", nesting)
         if text is not None:
             found[name] = text
     return found
@@ -284,16 +316,16 @@ def _typed(value: values_pb2.Value, field: str) -> int | float | str:
 
 
 def _task_config(
-    config: pipeline_job_pb2.PipelineTaskRerunConfig, field: str, problems: _Problems
+    config: pipeline_job_pb2.PipelineTaskRerunConfig, field: str, problems: _Problems, limits: RequestLimits
 ) -> TaskConfig:
     if config.task_id < 0 or not (config.task_id or config.task_name):
         problems.add(field, "expected a task_id from 1 on, a task_name, or both")
     parameters: Mapping[str, str] = {}
     artifacts: dict[str, Sequence[ArtifactRef]] = {}
     if config.HasField("inputs"):
-        parameters = _json_values(
-            config.inputs.parameter_values, f"{field}.inputs.parameter_values", problems
-        )
+        here = f"{field}.inputs.parameter_values"
+        problems.most(here, "parameters", len(config.inputs.parameter_values), limits.parameters)
+        parameters = _json_values(config.inputs.parameter_values, here, problems, limits.nesting)
         for name, group in config.inputs.artifacts.items():
             here = f"{field}.inputs.artifacts[{name!r}]"
             references = [

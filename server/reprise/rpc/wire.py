@@ -6,6 +6,7 @@ message.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -56,3 +57,29 @@ def parse(kind: type[M], data: bytes, field: str = "") -> M:
             )
         raise InvalidArgument(problem) from None
     return message
+
+
+def fields(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Number, start and end of each field of a message that holds length-delimited fields alone."""
+    at, end = 0, len(data)
+    while at < end:
+        key, at = _read_varint(data, at)
+        length, at = _read_varint(data, at)
+        if key & 7 != 2:
+            raise ValueError("a field that is not length-delimited")
+        yield key >> 3, at, at + length
+        at += length
+
+
+def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+    byte = data[at]
+    if byte < 0x80:
+        return byte, at + 1
+    number, shift = byte & 0x7F, 7
+    while True:
+        at += 1
+        byte = data[at]
+        number |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return number, at + 1

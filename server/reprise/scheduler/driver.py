@@ -15,6 +15,7 @@ from reprise.domain.run import (
     AttemptRow,
     CacheRow,
     ClaimedRun,
+    DetailsPart,
     Failure,
     Finish,
     Progress,
@@ -27,7 +28,7 @@ from reprise.plan import RunMachine
 from reprise.scheduler.leaf import Leaf, LeafHost, LeafOutcome
 from reprise.scheduler.records import RunRecords
 
-EncodeDetails = Callable[[Run, Sequence[engine.TaskRecord], engine.Values], bytes]
+EncodeDetails = Callable[[Run, Sequence[engine.TaskRecord], engine.Values], Sequence[DetailsPart]]
 Write = Callable[[Progress], Awaitable[ProgressResult]]
 
 
@@ -276,7 +277,8 @@ class RunDriver:
                     state=_RUN_STATES[ended.state],
                     error=Failure(ended.error.code, ended.error.message) if ended.HasField("error") else None,
                     records=blob,
-                    details_wire=details,
+                    details_wire=details[0].wire if len(details) == 1 else b"",
+                    details_parts=details if len(details) > 1 else (),
                 ),
             )
         )

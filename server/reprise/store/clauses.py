@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Column, ColumnElement, and_, exists, literal, not_, or_
 
+from reprise.domain.filter import And, Comparison, Node, Not, plain_value, problem, time_ns
 from reprise.domain.states import RunState
-from reprise.store.filter import And, Comparison, Node, Not, problem
 from reprise.store.tables import run_labels, runs
 
 _TEXTS: dict[str, Column[str]] = {
@@ -25,10 +23,6 @@ _TIMES: dict[str, Column[int]] = {
     "start_time": runs.c.started_ns,
     "end_time": runs.c.ended_ns,
 }
-_TIME = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9})\d*)?)?\s*(Z|z|[+-]\d\d:?\d\d)?"
-)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIELDS = ", ".join([*_TEXTS, *_TIMES, "state", "labels.<key>"])
 
 
@@ -66,7 +60,7 @@ def _text(node: Comparison, column: Column[str]) -> ColumnElement[bool]:
         return not_(_matches(column, node))
     if node.operator == ":":
         return _matches(column, node) if node.has_wildcard else column.contains(node.value, autoescape=True)
-    return _ORDER[node.operator](column, _plain(node))
+    return _ORDER[node.operator](column, plain_value(node))
 
 
 def _matches(column: Column[str], node: Comparison) -> ColumnElement[bool]:
@@ -103,7 +97,7 @@ def _exists(condition: ColumnElement[bool]) -> ColumnElement[bool]:
 def _state(node: Comparison) -> ColumnElement[bool]:
     if node.operator not in ("=", "!=", ":"):
         raise problem("a state can be compared with = and != only")
-    name = _plain(node).removeprefix("PIPELINE_STATE_")
+    name = plain_value(node).removeprefix("PIPELINE_STATE_")
     if name in RunState.__members__:
         condition: ColumnElement[bool] = runs.c.state == int(RunState[name])
     elif name in _NO_RUN_HAS:
@@ -123,36 +117,11 @@ def _time(node: Comparison, column: Column[int]) -> ColumnElement[bool]:
         if node.pattern == ("", ""):
             return column != 0
         raise problem(f"{node.field} can be compared with = != < <= > >=, or asked for by :*")
-    at_ns = _time_ns(node)
+    at_ns = time_ns(node)
     if node.operator == "!=":
         return column != at_ns
     # A time that has not come is not before any other.
     return and_(column != 0, _ORDER[node.operator](column, at_ns))
-
-
-def _time_ns(node: Comparison) -> int:
-    text = _plain(node)
-    match = _TIME.fullmatch(text)
-    wrong = problem(f"{node.field} is compared with a time such as 2026-01-31T12:00:00Z, got {text[:100]!r}")
-    if match is None:
-        raise wrong
-    date, clock, fraction, zone = match.groups()
-    zone = "+00:00" if zone in (None, "Z", "z") else zone
-    try:
-        at = datetime.fromisoformat(f"{date}T{clock or '00:00:00'}{zone}")
-        since = at - _EPOCH
-    except (ValueError, OverflowError) as error:
-        raise wrong from error
-    at_ns = (since // timedelta(seconds=1)) * 1_000_000_000 + int((fraction or "").ljust(9, "0"))
-    if abs(at_ns) >= 2**63:
-        raise wrong
-    return at_ns
-
-
-def _plain(node: Comparison) -> str:
-    if node.has_wildcard:
-        raise problem(f"{node.field} {node.operator} takes no wildcard")
-    return node.value
 
 
 _ORDER: Mapping[str, Callable[..., ColumnElement[bool]]] = {

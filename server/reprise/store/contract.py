@@ -14,6 +14,7 @@ from reprise.domain.names import OperationName, Parent, RunName
 from reprise.domain.run import (
     AttemptRef,
     CacheRow,
+    ChangeSlice,
     ClaimedRun,
     ListQuery,
     NewRun,
@@ -26,6 +27,7 @@ from reprise.domain.run import (
     Run,
     RunDetails,
     RunPage,
+    TaskSlice,
 )
 from reprise.domain.states import RunState
 
@@ -57,6 +59,14 @@ class Store(Protocol):
 
     def get_details(self, name: RunName) -> RunDetails:
         """The run, its spec and its tasks from one snapshot. Errors: NotFound."""
+        ...
+
+    def get_tasks(self, name: RunName, after_task_id: int, limit: int) -> TaskSlice:
+        """Tasks with ids above `after_task_id`, without reading the others. Errors: NotFound."""
+        ...
+
+    def get_changes(self, name: RunName, after_sequence: int, limit: int) -> ChangeSlice:
+        """The changes of states above `after_sequence`, oldest first. Errors: NotFound."""
         ...
 
     def get_spec(self, digest: bytes) -> bytes: ...

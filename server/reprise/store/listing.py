@@ -20,11 +20,11 @@ from typing import Any
 from sqlalchemy import Column, Select, and_, bindparam, delete, insert, or_, select, tuple_
 
 from reprise.domain.errors import FieldProblem, InvalidArgument
+from reprise.domain.filter import is_storable, parse
 from reprise.domain.run import ListQuery, Run, RunPage
 from reprise.store.clauses import to_clause
 from reprise.store.counters import next_id
 from reprise.store.database import Database, Transaction
-from reprise.store.filter import is_storable, parse
 from reprise.store.rows import SELECT_RUN, to_run
 from reprise.store.statement import Row, Statement, ids, param
 from reprise.store.tables import listings, runs

@@ -14,12 +14,13 @@ from reprise.domain.errors import FenceLost, IllegalMove, NotFound
 from reprise.domain.run import Finish, Progress, ProgressResult
 from reprise.domain.states import AttemptState, RunState, move_run
 from reprise.store.database import Transaction
+from reprise.store.details import insert_details
 from reprise.store.operations import run_has_ended
 from reprise.store.references import put_blob, share_files
 from reprise.store.rows import from_failure
 from reprise.store.runs import are_there, log_changes
 from reprise.store.statement import Statement, param
-from reprise.store.tables import attempts, cache_entries, run_details, runs, tasks
+from reprise.store.tables import attempts, cache_entries, runs, tasks
 from reprise.store.task_progress import ChangeLog, write_attempts, write_tasks
 
 _LOCK = Statement(
@@ -66,7 +67,6 @@ _END_RUN = Statement(
     "run_id",
     "fence",
 )
-_INSERT_DETAILS = Statement(insert(run_details))
 _DELETE_TASKS = Statement(delete(tasks).where(tasks.c.run_id == param("run_id")), "run_id")
 _LIVING_ATTEMPT = Statement(
     select(attempts.c.task_id, attempts.c.number)
@@ -160,7 +160,7 @@ def _finish(tx: Transaction, progress: Progress, finish: Finish) -> None:
         raise IllegalMove(f"attempt {living[1]} of task {living[0]} has not ended")
     digest = put_blob(tx, finish.records)
     tx.execute(_END_RUN, progress.now_ns, digest, progress.run_id, progress.fence)
-    tx.execute(_INSERT_DETAILS, progress.run_id, finish.details_wire)
+    insert_details(tx, progress.run_id, finish)
     tx.execute(_DELETE_TASKS, progress.run_id)
     run_has_ended(tx, progress.run_id, finish.state, progress.now_ns)
 

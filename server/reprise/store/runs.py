@@ -24,6 +24,7 @@ from reprise.domain.run import NewRun, OriginalRun, Run, RunDetails
 from reprise.domain.states import RunState
 from reprise.store.counters import LARGEST_ID, next_id
 from reprise.store.database import Database, Transaction
+from reprise.store.details import read_parts
 from reprise.store.references import (
     add_own_files,
     find_blob,
@@ -168,7 +169,8 @@ def create_run(tx: Transaction, new: NewRun, request_id: str, fingerprint: bytes
         1,
     )
     tx.execute(_INSERT_PAYLOAD, run_id, new.header_wire, new.request)
-    tx.execute_many(_INSERT_LABEL, [(run_id, key, value) for key, value in new.labels.items()])
+    place = (parent.project, parent.location, new.created_ns)
+    tx.execute_many(_INSERT_LABEL, [(run_id, key, value, *place) for key, value in new.labels.items()])
     log_changes(tx, run_id, 1, new.created_ns, [(0, 0, 0, int(RunState.PENDING))])
     add_own_files(tx, run_id, [path.replace("{run_id}", str(run_id)) for path in new.files])
     share_files(tx, run_id, _lock_sources(tx, new))
@@ -271,7 +273,7 @@ def get_details(database: Database, name: RunName) -> RunDetails:
     if row is None:
         raise no_run(name)
     spec, _, details_wire = row[RUN_WIDTH:]
-    if spec is not None and details_wire is not None:
+    if spec is not None and details_wire:
         return RunDetails(to_run(row), spec, (), details_wire)
     return database.read(lambda tx: _get_details(tx, name))
 
@@ -289,7 +291,7 @@ def _get_details(tx: Transaction, name: RunName) -> RunDetails:
         return RunDetails(run, spec, tuple(map(to_task, tx.all(GET_TASKS, run.id))))
     if details_wire is None:
         details_wire = tx.large(run_details.c.details_wire, run.id)
-    return RunDetails(run, spec, (), details_wire)
+    return RunDetails(run, spec, (), details_wire, () if details_wire else read_parts(tx, run.id))
 
 
 def get_spec(database: Database, digest: bytes) -> bytes:

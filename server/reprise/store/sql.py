@@ -12,7 +12,9 @@ from reprise.domain.names import OperationName, Parent, RunName
 from reprise.domain.run import (
     AttemptRef,
     CacheRow,
+    ChangeSlice,
     ClaimedRun,
+    Finish,
     ListQuery,
     NewRun,
     Operation,
@@ -24,6 +26,7 @@ from reprise.domain.run import (
     Run,
     RunDetails,
     RunPage,
+    TaskSlice,
 )
 from reprise.domain.states import RunState
 from reprise.store import (
@@ -37,6 +40,7 @@ from reprise.store import (
     progress,
     references,
     runs,
+    slices,
 )
 from reprise.store.database import Database
 
@@ -67,6 +71,12 @@ class SqlStore:
 
     def get_details(self, name: RunName) -> RunDetails:
         return runs.get_details(self._database, name)
+
+    def get_tasks(self, name: RunName, after_task_id: int, limit: int) -> TaskSlice:
+        return self._database.read(lambda tx: slices.read_tasks(tx, name, after_task_id, limit))
+
+    def get_changes(self, name: RunName, after_sequence: int, limit: int) -> ChangeSlice:
+        return self._database.read(lambda tx: slices.read_changes(tx, name, after_sequence, limit))
 
     def get_spec(self, digest: bytes) -> bytes:
         return runs.get_spec(self._database, digest)
@@ -121,7 +131,7 @@ class SqlStore:
     def record_progress(self, progress_: Progress) -> ProgressResult:
         finish = progress_.finish
         # What is being cancelled has to end on a full disk too, unless it takes more than the ballast gives.
-        is_small = finish is not None and len(finish.records) + len(finish.details_wire) <= _SMALL_END_BYTES
+        is_small = finish is not None and _size(finish) <= _SMALL_END_BYTES
         return self._database.mutate(lambda tx: progress.record_progress(tx, progress_), is_urgent=is_small)
 
     def look_up_cache(self, project: str, pipeline_name: str, key: bytes, not_run_id: int) -> CacheRow | None:
@@ -138,3 +148,9 @@ class SqlStore:
 
     def close(self) -> None:
         self._database.close()
+
+
+def _size(finish: Finish) -> int:
+    return (
+        len(finish.records) + len(finish.details_wire) + sum(len(part.wire) for part in finish.details_parts)
+    )

@@ -4,6 +4,7 @@ from google.protobuf import empty_pb2 as _empty_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from reprise.pb.v1 import pipeline_job_pb2 as _pipeline_job_pb2
 from reprise.pb.v1 import rerun_pb2 as _rerun_pb2
+from reprise.pb.v1 import watch_pb2 as _watch_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message

@@ -138,18 +138,20 @@ class PlannedTask(_message.Message):
     def __init__(self, task_id: _Optional[int] = ..., parent_task_id: _Optional[int] = ..., task_name: _Optional[str] = ..., task_unique_name: _Optional[str] = ..., verdict: _Optional[_Union[_pipeline_state_pb2.Verdict, str]] = ..., reason: _Optional[_Union[_pipeline_state_pb2.Reason, str]] = ..., reason_field: _Optional[str] = ..., caused_by: _Optional[str] = ..., reused_from: _Optional[_Union[_pipeline_job_pb2.ReusedFrom, _Mapping]] = ..., kind: _Optional[_Union[PlannedTask.Kind, str]] = ...) -> None: ...
 
 class GetTaskLogRequest(_message.Message):
-    __slots__ = ("name", "task", "attempt", "offset", "follow")
+    __slots__ = ("name", "task", "attempt", "offset", "follow", "limit")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
     FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
     name: str
     task: str
     attempt: int
     offset: int
     follow: bool
-    def __init__(self, name: _Optional[str] = ..., task: _Optional[str] = ..., attempt: _Optional[int] = ..., offset: _Optional[int] = ..., follow: bool = ...) -> None: ...
+    limit: int
+    def __init__(self, name: _Optional[str] = ..., task: _Optional[str] = ..., attempt: _Optional[int] = ..., offset: _Optional[int] = ..., follow: bool = ..., limit: _Optional[int] = ...) -> None: ...
 
 class GetTaskLogResponse(_message.Message):
     __slots__ = ("data", "offset", "attempt", "is_complete")

@@ -1,4 +1,4 @@
-"""List filters: the language of AIP-160, parsed.
+"""Filters of lists: the language of AIP-160, parsed.
 
 Grammar: OR binds closer than AND, terms side by side mean AND, NOT and `-` negate one term.
 Invariant: any text either parses or raises InvalidArgument for the field `filter`; none raises anything else.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from reprise.domain.errors import FieldProblem, InvalidArgument
 
@@ -26,6 +27,10 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9})\d*)?)?\s*(Z|z|[+-]\d\d:?\d\d)?"
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,22 @@ class Comparison:
     @property
     def has_wildcard(self) -> bool:
         return len(self.pattern) > 1
+
+    def matches(self, text: str) -> bool:
+        """Whether the text is the pattern, each wildcard standing for any text; in linear time."""
+        first, *rest = self.pattern
+        if not rest:
+            return text == first
+        *middle, last = rest
+        if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
+            return False
+        at, end = len(first), len(text) - len(last)
+        for part in middle:
+            at = text.find(part, at, end)
+            if at < 0:
+                return False
+            at += len(part)
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,3 +252,30 @@ class _Parser:
             return False
         self._next += 1
         return True
+
+
+def plain_value(node: Comparison) -> str:
+    """The value of a comparison that takes no wildcard. Errors: InvalidArgument."""
+    if node.has_wildcard:
+        raise problem(f"{node.field} {node.operator} takes no wildcard")
+    return node.value
+
+
+def time_ns(node: Comparison) -> int:
+    """The value as a time, in nanoseconds since the epoch. Errors: InvalidArgument."""
+    text = plain_value(node)
+    match = _TIME.fullmatch(text)
+    wrong = problem(f"{node.field} is compared with a time such as 2026-01-31T12:00:00Z, got {text[:100]!r}")
+    if match is None:
+        raise wrong
+    date, clock, fraction, zone = match.groups()
+    zone = "+00:00" if zone in (None, "Z", "z") else zone
+    try:
+        at = datetime.fromisoformat(f"{date}T{clock or '00:00:00'}{zone}")
+        since = at - _EPOCH
+    except (ValueError, OverflowError) as error:
+        raise wrong from error
+    at_ns = (since // timedelta(seconds=1)) * 1_000_000_000 + int((fraction or "").ljust(9, "0"))
+    if abs(at_ns) >= 2**63:
+        raise wrong
+    return at_ns

@@ -1,0 +1,71 @@
+"""Parts that others bring along: executors and authorizers, as objects or by the name of an entry point.
+
+    [project.entry-points."reprise.executors"]
+    my-cluster = "my_package:make_executor"       # called with an ExecutorPlace
+
+    [project.entry-points."reprise.authorizers"]
+    my-company = "my_package:make_authorizer"     # called with nothing
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from reprise.domain.authorization import AllowAll, Authorizer
+from reprise.domain.errors import FieldProblem, InvalidArgument
+from reprise.executor.contract import Executor
+
+EXECUTORS = "reprise.executors"
+AUTHORIZERS = "reprise.authorizers"
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorPlace:
+    """What an executor is made with. `data_dir`: the server's; folders of attempts lie below it."""
+
+    data_dir: Path
+
+
+ExecutorMaker = Callable[[ExecutorPlace], Executor]
+
+
+def make_executor(wanted: Executor | ExecutorMaker | str, place: ExecutorPlace) -> Executor:
+    """`wanted`: an executor, what makes one, or a name. Errors: InvalidArgument for a name that nothing bears."""
+    if isinstance(wanted, str):
+        wanted = _subprocess if wanted == "subprocess" else _loaded(EXECUTORS, "executor", wanted)
+    if callable(wanted):
+        return wanted(place)
+    return wanted
+
+
+def make_authorizer(wanted: Authorizer | str | None) -> Authorizer:
+    """`wanted`: an authorizer or a name; None: everybody may do everything. Errors: InvalidArgument."""
+    if wanted is None or wanted == "":
+        return AllowAll()
+    if isinstance(wanted, str):
+        made: Authorizer = _loaded(AUTHORIZERS, "authorizer", wanted)()
+        return made
+    return wanted
+
+
+def _subprocess(place: ExecutorPlace) -> Executor:
+    from reprise.executor.subprocess import SubprocessExecutor
+
+    return SubprocessExecutor(place.data_dir)
+
+
+def _loaded(group: str, field: str, name: str) -> Any:
+    found = metadata.entry_points(group=group)
+    for entry in found:
+        if entry.name == name:
+            return entry.load()
+    names = sorted({entry.name for entry in found} | ({"subprocess"} if group == EXECUTORS else set()))
+    raise InvalidArgument(
+        FieldProblem(
+            field, f"no {field} is named {name!r}; installed are: {', '.join(names) or 'none'} (group {group})"
+        )
+    )

@@ -1,0 +1,82 @@
+"""The tasks of a finished run as Get shows them, kept whole or, of a long run, in parts.
+
+Invariant: the parts in the order of their first tasks, joined, are the whole.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import insert, select
+
+from reprise.domain.run import Finish
+from reprise.store.counters import reserve_ids
+from reprise.store.database import Transaction
+from reprise.store.statement import Statement, param
+from reprise.store.tables import run_details, run_details_parts
+
+_INSERT = Statement(insert(run_details))
+_INSERT_PART = Statement(insert(run_details_parts))
+_PARTS = Statement(
+    select(run_details_parts.c.id)
+    .where(run_details_parts.c.run_id == param("run_id"))
+    .order_by(run_details_parts.c.first_task_id),
+    "run_id",
+)
+_PART_OF = Statement(
+    select(run_details_parts.c.id, run_details_parts.c.first_task_id)
+    .where(
+        run_details_parts.c.run_id == param("run_id"),
+        run_details_parts.c.first_task_id <= param("task_id"),
+    )
+    .order_by(run_details_parts.c.first_task_id.desc())
+    .limit(1),
+    "run_id",
+    "task_id",
+)
+_PARTS_FROM = Statement(
+    select(run_details_parts.c.id, run_details_parts.c.first_task_id)
+    .where(
+        run_details_parts.c.run_id == param("run_id"),
+        run_details_parts.c.first_task_id > param("task_id"),
+    )
+    .order_by(run_details_parts.c.first_task_id)
+    .limit(2),
+    "run_id",
+    "task_id",
+)
+_WHOLE = Statement(select(run_details.c.run_id).where(run_details.c.run_id == param("run_id")), "run_id")
+
+
+def insert_details(tx: Transaction, run_id: int, finish: Finish) -> None:
+    tx.execute(_INSERT, run_id, finish.details_wire)
+    if finish.details_parts:
+        first_id = reserve_ids(tx, "run_details_parts", len(finish.details_parts))
+        tx.execute_many(
+            _INSERT_PART,
+            [
+                (first_id + index, run_id, part.first_task_id, part.wire)
+                for index, part in enumerate(finish.details_parts)
+            ],
+        )
+
+
+def read_parts(tx: Transaction, run_id: int) -> tuple[bytes, ...]:
+    column = run_details_parts.c.details_wire
+    return tuple(tx.large(column, row[0]) for row in tx.all(_PARTS, run_id))
+
+
+def read_part(tx: Transaction, run_id: int, after_task_id: int) -> tuple[bytes, int] | None:
+    """The bytes in which the task after `after_task_id` is found, and the first task of the part behind them (0: none).
+
+    None: the run has not ended. The tasks up to `after_task_id` may stand in front.
+    """
+    if tx.one(_WHOLE, run_id) is None:
+        return None
+    whole = tx.large(run_details.c.details_wire, run_id)
+    if whole:
+        return whole, 0
+    here = tx.one(_PART_OF, run_id, after_task_id + 1)
+    later = tx.all(_PARTS_FROM, run_id, after_task_id + 1)
+    rows = [*([here] if here is not None else []), *later]
+    if not rows:
+        return b"", 0
+    return tx.large(run_details_parts.c.details_wire, rows[0][0]), rows[1][1] if len(rows) > 1 else 0
