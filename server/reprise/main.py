@@ -13,26 +13,38 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+import grpc
+
 from reprise.artifact.local import LocalArtifacts
-from reprise.domain.names import Parent
+from reprise.domain.authorization import Authorizer
+from reprise.domain.names import Parent, Projects
+from reprise.executor.contract import Executor
 from reprise.executor.environment import HostEnvironment, ManagedEnvironments
 from reprise.executor.launch import AttemptMaker
 from reprise.executor.launch import Limits as AttemptLimits
-from reprise.executor.subprocess import SubprocessExecutor
+from reprise.plugins import ExecutorMaker, ExecutorPlace, make_authorizer, make_executor
+from reprise.rpc.edge import Edge
 from reprise.rpc.encode import effective_header
+from reprise.rpc.handlers import OperationHandlers, PipelineHandlers
 from reprise.rpc.http import HttpServer
-from reprise.rpc.server import GrpcServer, Limits
+from reprise.rpc.limits import RequestLimits
+from reprise.rpc.registration import generic_handlers
+from reprise.rpc.server import Connections, GrpcServer, Limits
 from reprise.rpc.task_details import task_details
+from reprise.rpc.task_log import LogReader
 from reprise.rpc.tls import development_certificate
+from reprise.rpc.waiting_room import WaitingRoom
+from reprise.rpc.watch import Watches
 from reprise.scheduler.scheduler import Scheduler, SchedulerSettings
-from reprise.service import PipelineService
+from reprise.service import PipelineService as UseCases
+from reprise.store.contract import Store
 from reprise.store.open import open_store
 
 _log = logging.getLogger("reprise")
@@ -46,7 +58,9 @@ class Settings:
 
     `max_tasks`: tasks at once, over all runs. `grace_s`: between SIGTERM and SIGKILL of a task that is
     cancelled. `drain_s`: for calls under way when the server stops. `task_env`: environment of the tasks,
-    beside what they need.
+    beside what they need. `project_aliases`: other names of projects, by the name. `http_hosts`: names by which the
+    HTTP port may be called beside its own. `store`: the URL of a database; empty: SQLite in the data directory.
+    `executor`, `authorizer`: names, see `reprise.plugins`; without an authorizer everybody may do everything.
     """
 
     data_dir: Path
@@ -61,52 +75,101 @@ class Settings:
     task_env: Mapping[str, str] = field(default_factory=dict)
     default_parent: Parent = _DEFAULT_PARENT
     limits: Limits = field(default_factory=Limits)
+    request_limits: RequestLimits = field(default_factory=RequestLimits)
+    connections: Connections = field(default_factory=Connections)
+    project_aliases: Mapping[str, str] = field(default_factory=dict)
+    http_hosts: Sequence[str] = ()
+    store: str = ""
+    executor: str = "subprocess"
+    authorizer: str = ""
 
 
-class Server:
-    """A whole server inside this process. `start` and `stop` once each; usable as a context manager."""
+class PipelineService:
+    """Reprise inside a host's own process: mounted in the host's gRPC server, with the host's parts where it has them.
 
-    def __init__(self, settings: Settings, now_ns: Callable[[], int] = time.time_ns) -> None:
-        self._settings = settings
+        service = PipelineService("./data")
+        service.mount(server)        # a grpc.Server or a grpc.aio.Server, before it is started
+        service.start()
+
+    `start` and `stop` once each; usable as a context manager.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | str | os.PathLike[str],
+        *,
+        executor: Executor | ExecutorMaker | str | None = None,
+        authorizer: Authorizer | str | None = None,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """`settings`: or a data directory alone. `executor`, `authorizer`: instead of those that the settings name.
+
+        Opens the store; what is not started after that is to be stopped all the same.
+        Errors: DataDirInUse, Unavailable; InvalidArgument for a setting, or for a plug-in that is not installed.
+        """
+        if not isinstance(settings, Settings):
+            settings = Settings(Path(settings))
+        self.settings = settings
         self._now_ns = now_ns
         self._opened = ExitStack()
-        self.grpc_address = ""
-        self.grpc_tls_address = ""
-        self.http_address = ""
-        self.ca_path: Path | None = None
-
-    def start(self) -> None:
-        """Return when calls are answered and runs are claimed.
-
-        Errors: DataDirInUse, OSError for an address that is taken, Unavailable.
-        """
+        self._logs = LogReader()
+        self._watches = Watches()
+        self._waiting = WaitingRoom(settings.limits.waiting_calls)
+        self.edge = Edge(
+            Projects(settings.project_aliases),
+            settings.request_limits,
+            make_authorizer(authorizer if authorizer is not None else settings.authorizer),
+        )
+        data_dir = settings.data_dir.absolute()
+        store = open_store(settings.store or data_dir, now_ns=now_ns)
+        self._opened.callback(store.close)
         try:
-            self._start()
+            self._compose(store, make_executor(executor or settings.executor, ExecutorPlace(data_dir)))
         except BaseException:
-            self.stop()
+            self._opened.close()
             raise
 
+    def mount(self, server: grpc.Server | grpc.aio.Server) -> None:
+        """Serve the API, under its three names, and operations in the host's server. Before that is started."""
+        server.add_generic_rpc_handlers(
+            generic_handlers(
+                PipelineHandlers(self.use_cases, self._logs, self._watches, self.edge),
+                OperationHandlers(self.use_cases, self.edge),
+                self._waiting,
+                self.edge,
+                is_asyncio=isinstance(server, grpc.aio.Server),
+            )
+        )
+
+    def start(self) -> None:
+        """Return when runs are claimed. Errors: whatever kept the executor from starting."""
+        self._scheduler.start()
+
+    def end_streams(self) -> None:
+        """End the watches and followed logs: to be called once the host's server takes no more calls."""
+        self._logs.close()
+        self._watches.close()
+
     def stop(self) -> None:
-        """Take no more calls, let those under way end, let go of the runs, close the store."""
+        """Let go of the runs, which go on, and close the store. After the host's server has stopped."""
+        self.end_streams()
+        self._waiting.pool.shutdown(wait=True)
         self._opened.close()
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> PipelineService:
         self.start()
         return self
 
     def __exit__(self, *_exception: object) -> None:
         self.stop()
 
-    def _start(self) -> None:
-        settings, opened = self._settings, self._opened
+    def _compose(self, store: Store, executor: Executor) -> None:
+        settings = self.settings
         data_dir = settings.data_dir.absolute()
-        store = open_store(data_dir, now_ns=self._now_ns)
-        opened.callback(store.close)
         artifacts = LocalArtifacts()
-        executor = SubprocessExecutor(data_dir)
         is_host = settings.environments == "host"
         folder = data_dir / "environments"
-        scheduler = Scheduler(
+        self._scheduler = Scheduler(
             store=store,
             executor=executor,
             maker=AttemptMaker(
@@ -127,42 +190,87 @@ class Server:
                 max_tasks=settings.max_tasks,
             ),
         )
-        service = PipelineService(
+        self.use_cases = UseCases(
             store=store,
             artifacts=artifacts,
             data_dir=data_dir,
             now_ns=self._now_ns,
             unique=self._unique,
-            wake=scheduler.wake,
+            wake=self._scheduler.wake,
             is_environment_vouched=is_host,
             effective_header=effective_header,
         )
+        self._opened.callback(self._scheduler.stop)
+
+    def _unique(self) -> str:
+        at = datetime.fromtimestamp(self._now_ns() / 1e9, UTC)
+        return f"{at:%Y%m%d%H%M%S}-{secrets.token_hex(2)}"
+
+
+class Server:
+    """A whole server inside this process. `start` and `stop` once each; usable as a context manager."""
+
+    def __init__(self, settings: Settings, now_ns: Callable[[], int] = time.time_ns) -> None:
+        self._settings = settings
+        self._now_ns = now_ns
+        self._opened = ExitStack()
+        self.grpc_address = ""
+        self.grpc_tls_address = ""
+        self.http_address = ""
+        self.ca_path: Path | None = None
+
+    def start(self) -> None:
+        """Return when calls are answered and runs are claimed.
+
+        Errors: DataDirInUse, OSError for an address that is taken, Unavailable, InvalidArgument.
+        """
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Take no more calls, let those under way end, let go of the runs, close the store."""
+        self._opened.close()
+
+    def __enter__(self) -> Server:
+        self.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.stop()
+
+    def _start(self) -> None:
+        settings, opened = self._settings, self._opened
+        service = PipelineService(settings, now_ns=self._now_ns)
         # Closed in the opposite order: first the calls, then the scheduler, then the store.
-        opened.callback(scheduler.stop)
-        grpc_server = GrpcServer(service, settings.limits)
+        opened.callback(service.stop)
+        grpc_server = GrpcServer(service.use_cases, settings.limits, service.edge, settings.connections)
         opened.callback(grpc_server.stop, settings.drain_s)
         if settings.grpc:
             self.grpc_address = grpc_server.listen(settings.grpc)
         if settings.grpc_tls:
-            certificate = development_certificate(data_dir / "tls", datetime.now(UTC))
+            certificate = development_certificate(settings.data_dir.absolute() / "tls", datetime.now(UTC))
             self.ca_path = certificate.ca_path
             self.grpc_tls_address = grpc_server.listen_tls(settings.grpc_tls, certificate)
         http_server = None
         if settings.http:
             http_server = HttpServer(
-                service, settings.http, settings.default_parent, settings.limits.receive_bytes
+                service.use_cases,
+                settings.http,
+                settings.default_parent,
+                settings.limits.receive_bytes,
+                edge=service.edge,
+                more_hosts=settings.http_hosts,
             )
             opened.callback(http_server.stop, settings.drain_s)
             self.http_address = http_server.address
         # Every address is bound before the first run is touched.
-        scheduler.start()
+        service.start()
         grpc_server.start()
         if http_server is not None:
             http_server.start()
-
-    def _unique(self) -> str:
-        at = datetime.fromtimestamp(self._now_ns() / 1e9, UTC)
-        return f"{at:%Y%m%d%H%M%S}-{secrets.token_hex(2)}"
 
 
 def serve(settings: Settings, started: Callable[[Server], None] = lambda _server: None) -> None:

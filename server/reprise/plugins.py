@@ -1,10 +1,10 @@
 """Parts that others bring along: executors and authorizers, as objects or by the name of an entry point.
 
-    [project.entry-points."reprise.executors"]
-    my-cluster = "my_package:make_executor"       # called with an ExecutorPlace
+[project.entry-points."reprise.executors"]
+my-cluster = "my_package:make_executor"       # called with an ExecutorPlace
 
-    [project.entry-points."reprise.authorizers"]
-    my-company = "my_package:make_authorizer"     # called with nothing
+[project.entry-points."reprise.authorizers"]
+my-company = "my_package:make_authorizer"     # called with nothing
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ def _loaded(group: str, field: str, name: str) -> Any:
     names = sorted({entry.name for entry in found} | ({"subprocess"} if group == EXECUTORS else set()))
     raise InvalidArgument(
         FieldProblem(
-            field, f"no {field} is named {name!r}; installed are: {', '.join(names) or 'none'} (group {group})"
+            field,
+            f"no {field} is named {name!r}; installed are: {', '.join(names) or 'none'} (group {group})",
         )
     )

@@ -86,6 +86,7 @@ def _add_server_commands(add: _Adder) -> None:
         default="127.0.0.1:8080",
         help="health, REST and a page (default 127.0.0.1:8080)",
     )
+    _add_serving_options(serve)
     _add_task_options(serve)
     demo = add(
         "demo",
@@ -106,6 +107,72 @@ def _add_server_commands(add: _Adder) -> None:
     )
     doctor.add_argument(
         "--data-dir", metavar="DIR", default=os.environ.get("REPRISE_DATA_DIR", "reprise-data")
+    )
+
+
+def _add_serving_options(serve: _Parser) -> None:
+    group = serve.add_argument_group("clients")
+    group.add_argument(
+        "--project-alias",
+        action="append",
+        default=[],
+        metavar="ALIAS=PROJECT",
+        help="another name of a project, such as its number; may be repeated",
+    )
+    group.add_argument(
+        "--http-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name by which the HTTP port may be called, beside its address and localhost; may be repeated",
+    )
+    group.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="how much one request may ask for (the README lists the names); may be repeated",
+    )
+    group.add_argument(
+        "--max-message-bytes", type=int, default=64 * 1024 * 1024, metavar="N", help="default 67108864"
+    )
+    group.add_argument(
+        "--workers", type=int, default=16, metavar="N", help="calls answered at once (default 16)"
+    )
+    group.add_argument(
+        "--max-calls",
+        type=int,
+        default=2000,
+        metavar="N",
+        help="calls under way, those that wait included; more are refused with RESOURCE_EXHAUSTED (default 2000)",
+    )
+    group.add_argument(
+        "--max-streams",
+        type=int,
+        default=600,
+        metavar="N",
+        help="watches, followed logs and waits among them, which have threads of their own (default 600)",
+    )
+    for name, default, summary in (
+        ("keepalive", 60.0, "ask a silent connection after so long whether it lives; 0: never (default 60)"),
+        ("keepalive-timeout", 20.0, "how long it has to answer (default 20)"),
+        ("connection-idle", 0.0, "close a connection without calls after so long; 0: never (default 0)"),
+        ("connection-age", 0.0, "close a connection at this age; 0: never (default 0)"),
+        ("connection-age-grace", 60.0, "for the calls under way on it (default 60)"),
+        ("drain", 5.0, "for the calls under way when the server is told to stop (default 5)"),
+    ):
+        group.add_argument(f"--{name}", type=float, default=default, metavar="SECONDS", help=summary)
+    group.add_argument(
+        "--authorizer",
+        default="",
+        metavar="NAME",
+        help="who may do what: a plug-in of the group reprise.authorizers (default: everybody, everything)",
+    )
+    group.add_argument(
+        "--executor",
+        default="subprocess",
+        metavar="NAME",
+        help="where tasks run: a plug-in of the group reprise.executors (default subprocess)",
     )
 
 

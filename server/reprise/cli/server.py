@@ -9,7 +9,7 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reprise import __version__
 from reprise.cli.exit_codes import ExitCode
@@ -116,10 +116,40 @@ def doctor(arguments: argparse.Namespace) -> int:
     return ExitCode.SUCCEEDED if is_fit else ExitCode.RUN_FAILED
 
 
+def _serving_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What only `serve` is told. Errors: ParameterError, InvalidArgument."""
+    from reprise.rpc.limits import RequestLimits
+    from reprise.rpc.server import Connections, Limits
+
+    return {
+        "limits": Limits(
+            receive_bytes=arguments.max_message_bytes,
+            workers=arguments.workers,
+            waiting_calls=arguments.max_streams,
+            concurrent_calls=arguments.max_calls,
+        ),
+        "request_limits": RequestLimits.read(arguments.limit),
+        "connections": Connections(
+            keepalive_s=arguments.keepalive,
+            keepalive_timeout_s=arguments.keepalive_timeout,
+            idle_s=arguments.connection_idle,
+            age_s=arguments.connection_age,
+            age_grace_s=arguments.connection_age_grace,
+        ),
+        "drain_s": arguments.drain,
+        "project_aliases": dict(parse_assignment(text) for text in arguments.project_alias),
+        "http_hosts": tuple(arguments.http_host),
+        "authorizer": arguments.authorizer,
+        "executor": arguments.executor,
+    }
+
+
 def _settings(arguments: argparse.Namespace, data_dir: Path) -> Settings:
     from reprise.main import Settings
 
+    serving = _serving_settings(arguments) if hasattr(arguments, "project_alias") else {}
     return Settings(
+        **serving,
         data_dir=data_dir,
         grpc=getattr(arguments, "grpc", "127.0.0.1:0"),
         grpc_tls=getattr(arguments, "grpc_tls", ""),
