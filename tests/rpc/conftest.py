@@ -10,6 +10,7 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
+from reprise.rpc.edge import Edge
 from reprise.rpc.server import GrpcServer, Limits
 from service_double import ServiceDouble
 
@@ -76,8 +77,8 @@ def service() -> ServiceDouble:
 def make_caller() -> Iterator[Callable[..., Caller]]:
     closers: list[Callable[[], Any]] = []
 
-    def make(service: ServiceDouble, limits: Limits | None = None) -> Caller:
-        server = GrpcServer(service, limits)  # type: ignore[arg-type]
+    def make(service: ServiceDouble, limits: Limits | None = None, edge: Edge | None = None) -> Caller:
+        server = GrpcServer(service, limits, edge)  # type: ignore[arg-type]
         address = server.listen("127.0.0.1:0")
         server.start()
         channel = grpc.insecure_channel(address, [("grpc.max_receive_message_length", -1)])

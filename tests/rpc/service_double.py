@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from reprise.domain import errors
 from reprise.domain.commands import CreateRun
 from reprise.domain.names import OperationName, Parent, RunName
 from reprise.domain.run import (
+    ChangeSlice,
     ListQuery,
     Operation,
     OperationKind,
@@ -18,6 +19,7 @@ from reprise.domain.run import (
     Run,
     RunDetails,
     RunPage,
+    TaskSlice,
 )
 from reprise.domain.states import RunState
 from reprise.pb.engine.v1 import engine_pb2 as engine
@@ -96,6 +98,15 @@ class ServiceDouble:
         if name not in self.runs:
             raise errors.NotFound(metadata={"name": str(name)})
         return self.runs[name]
+
+    def tasks(self, name: RunName, after_task_id: int, limit: int) -> TaskSlice:
+        return TaskSlice(self.get(name).run)
+
+    def changes(self, name: RunName, after_sequence: int, limit: int) -> ChangeSlice:
+        return ChangeSlice(self.get(name).run, (), after_sequence, False)
+
+    def listen(self, run_id: int, listener: Callable[[], None]) -> Callable[[], None]:
+        return lambda: None
 
     def list(self, query: ListQuery) -> RunPage:
         self._look_out()
