@@ -51,6 +51,40 @@ pub fn job_detail(records: &[u8], outputs: &[u8], run_name: &str, run_id: i64) -
     crate::details::job_detail(records, outputs, run_name, run_id).map_err(|error| format!("not TaskRecords: {error}"))
 }
 
+/// RunRequest to the digest of all that its plan depends on; empty where the bytes are no RunRequest.
+pub fn etag(request: &[u8]) -> Vec<u8> {
+    RunRequest::decode(request).map(|request| crate::etag::digest(&request).to_vec()).unwrap_or_default()
+}
+
+/// Two preimages of keys to KeyDifferences.
+pub fn explain(old: &[u8], new: &[u8]) -> Vec<u8> {
+    crate::key::differences(old, new).encode()
+}
+
+/// The record, in TaskRecords, of the task with this path or id.
+///
+/// # Errors
+/// The bytes are no TaskRecords.
+pub fn find_task(records: &[u8], task: &str) -> Result<Option<Vec<u8>>, String> {
+    crate::record_lookup::find(records, task).map_err(|error| format!("not TaskRecords: {error}"))
+}
+
+/// The record in `others` of what is task `task_id` in `records`, both TaskRecords.
+///
+/// # Errors
+/// The bytes are no TaskRecords.
+pub fn same_task(records: &[u8], task_id: i64, others: &[u8]) -> Result<Option<Vec<u8>>, String> {
+    crate::record_lookup::same_task(records, task_id, others).map_err(|error| format!("not TaskRecords: {error}"))
+}
+
+/// A PlanResult in the parts that are answered with.
+///
+/// # Errors
+/// The bytes are no PlanResult.
+pub fn plan_pages(result: &[u8]) -> Result<crate::plan_pages::PlanPages, String> {
+    crate::plan_pages::plan_pages(result).map_err(|error| format!("not a PlanResult: {error}"))
+}
+
 /// Launch and RenderContext to Rendered. A placeholder that cannot be resolved is told inside.
 ///
 /// # Errors

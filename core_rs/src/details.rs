@@ -91,9 +91,13 @@ fn write_task(task: &mut Writer, record: &TaskRecord, run: &Run<'_>) {
             task.bytes_always(1008, name.as_bytes());
         }
     }
+    if let Some(cache) = &record.cache_use {
+        task.int(1020, cache.answer as i64);
+        task.string(1021, &cache.note);
+    }
 }
 
-fn write_source(reused: &mut Writer, source: &Source) {
+pub(crate) fn write_source(reused: &mut Writer, source: &Source) {
     reused.string(1, &source.run_name);
     reused.int(2, source.task_id);
     reused.string(3, &source.path);

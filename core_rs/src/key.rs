@@ -9,6 +9,7 @@ use crate::json::{self, Spacing};
 use crate::parameter::ParameterType;
 use crate::value::Value;
 
+pub use crate::key_show::differences;
 pub use crate::key_compare::{differing_fields, first_difference, matches, FieldDiff, KeyValue, NotComparable};
 
 /// What every preimage of this version begins with. A change of the encoding's meaning is a change of this.

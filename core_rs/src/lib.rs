@@ -11,14 +11,17 @@ mod etag;
 pub mod json;
 pub mod key;
 mod key_compare;
+mod key_show;
 pub mod machine;
 pub mod message;
 pub mod messages;
 pub mod parameter;
 pub mod placeholder;
 pub mod plan;
+pub mod plan_pages;
 #[cfg(feature = "python")]
 mod python;
+mod record_lookup;
 pub mod render;
 pub mod spec;
 pub mod structure;

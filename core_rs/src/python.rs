@@ -33,6 +33,59 @@ fn check<'py>(py: Python<'py>, request: &[u8], wants_digest: bool) -> PyResult<B
     Ok(PyBytes::new(py, &result))
 }
 
+/// RunRequest to the digest of all that its plan depends on.
+#[pyfunction]
+fn etag<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let result = guarded(py, || api::etag(request))?;
+    Ok(PyBytes::new(py, &result))
+}
+
+/// Two preimages of keys to KeyDifferences.
+#[pyfunction]
+fn explain<'py>(py: Python<'py>, old: &[u8], new: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let result = guarded(py, || api::explain(old, new))?;
+    Ok(PyBytes::new(py, &result))
+}
+
+/// The record, in TaskRecords, of the task with this path or id.
+#[pyfunction]
+fn find_task<'py>(py: Python<'py>, records: &[u8], task: &str) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    let found = guarded(py, || api::find_task(records, task))?.map_err(PyValueError::new_err)?;
+    Ok(found.map(|record| PyBytes::new(py, &record)))
+}
+
+/// The record in `others` of what is task `task_id` in `records`.
+#[pyfunction]
+fn same_task<'py>(
+    py: Python<'py>,
+    records: &[u8],
+    task_id: i64,
+    others: &[u8],
+) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    let found = guarded(py, || api::same_task(records, task_id, others))?.map_err(PyValueError::new_err)?;
+    Ok(found.map(|record| PyBytes::new(py, &record)))
+}
+
+/// Head, counts, tasks, ends, cache keys, unchecked URIs.
+type Pages<'py> = (
+    Bound<'py, PyBytes>,
+    Bound<'py, PyBytes>,
+    Bound<'py, PyBytes>,
+    Bound<'py, PyBytes>,
+    Bound<'py, PyBytes>,
+    Vec<String>,
+);
+
+/// A PlanResult in the parts that are answered with.
+#[pyfunction]
+fn plan_pages<'py>(py: Python<'py>, result: &[u8]) -> PyResult<Pages<'py>> {
+    let pages = guarded(py, || api::plan_pages(result))?.map_err(PyValueError::new_err)?;
+    let bytes = |part: &[u8]| PyBytes::new(py, part);
+    let parts = (bytes(&pages.head), bytes(&pages.counts), bytes(&pages.tasks), bytes(&pages.ends));
+    let (head, counts, tasks, ends) = parts;
+    Ok((head, counts, tasks, ends, bytes(&pages.cache_keys), pages.unchecked))
+}
+
 /// Launch and RenderContext to Rendered.
 #[pyfunction]
 fn render<'py>(py: Python<'py>, launch: &[u8], context: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
@@ -111,6 +164,11 @@ fn present<T>(found: std::io::Result<T>) -> PyResult<Option<T>> {
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(plan, module)?)?;
     module.add_function(wrap_pyfunction!(check, module)?)?;
+    module.add_function(wrap_pyfunction!(etag, module)?)?;
+    module.add_function(wrap_pyfunction!(explain, module)?)?;
+    module.add_function(wrap_pyfunction!(find_task, module)?)?;
+    module.add_function(wrap_pyfunction!(same_task, module)?)?;
+    module.add_function(wrap_pyfunction!(plan_pages, module)?)?;
     module.add_function(wrap_pyfunction!(render, module)?)?;
     module.add_function(wrap_pyfunction!(job_detail, module)?)?;
     module.add_function(wrap_pyfunction!(digest_paths, module)?)?;

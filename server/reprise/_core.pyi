@@ -6,6 +6,32 @@ def plan(request: bytes) -> bytes:
 def check(request: bytes, wants_digest: bool) -> bytes:
     """The same without `tasks`, and without `digest` unless wanted; reads little where a rerun changes nothing."""
 
+def etag(request: bytes) -> bytes:
+    """engine.RunRequest to the digest of all that its plan depends on, without planning; b"" for other bytes."""
+
+def explain(old: bytes, new: bytes) -> bytes:
+    """Two preimages of keys to engine.KeyDifferences: the fields in which they differ, with both values."""
+
+def find_task(records: bytes, task: str) -> bytes | None:
+    """The engine.TaskRecord, in engine.TaskRecords, of the task with this path or decimal id.
+
+    Errors: ValueError if the bytes are no such message.
+    """
+
+def same_task(records: bytes, task_id: int, others: bytes) -> bytes | None:
+    """The record in `others` of what is task `task_id` in `records`: by names, iterations by their items.
+
+    Errors: ValueError if the bytes are no engine.TaskRecords.
+    """
+
+def plan_pages(result: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes, list[str]]:
+    """engine.PlanResult in the parts that are answered with, as core_rs/src/plan_pages.rs has them.
+
+    The result without tasks; entries of PlanRerunResponse.counts; entries of its `tasks`; where each of those ends, as
+    native 64 bit integers; the 32 byte keys under which the cross-run cache may answer; URIs of artifacts that are
+    reused although nobody could look at them. Errors: ValueError.
+    """
+
 def render(launch: bytes, context: bytes) -> bytes:
     """engine.Launch and engine.RenderContext to engine.Rendered; ValueError if the bytes are no such messages."""
 

@@ -24,6 +24,7 @@ import grpc
 
 from reprise.artifact.local import LocalArtifacts
 from reprise.domain.authorization import Authorizer
+from reprise.domain.cache import CacheAge
 from reprise.domain.names import Parent, Projects
 from reprise.executor.contract import Executor
 from reprise.executor.environment import HostEnvironment, ManagedEnvironments
@@ -61,6 +62,7 @@ class Settings:
     beside what they need. `project_aliases`: other names of projects, by the name. `http_hosts`: names by which the
     HTTP port may be called beside its own. `store`: the URL of a database; empty: SQLite in the data directory.
     `executor`, `authorizer`: names, see `reprise.plugins`; without an authorizer everybody may do everything.
+    `cache_max_age_s`: older outcomes of other runs answer no task; 0: no limit.
     """
 
     data_dir: Path
@@ -82,6 +84,7 @@ class Settings:
     store: str = ""
     executor: str = "subprocess"
     authorizer: str = ""
+    cache_max_age_s: float = 0.0
 
 
 class PipelineService:
@@ -188,6 +191,7 @@ class PipelineService:
                 data_dir=data_dir,
                 owner=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
                 max_tasks=settings.max_tasks,
+                cache_age=CacheAge(settings.cache_max_age_s),
             ),
         )
         self.use_cases = UseCases(
@@ -199,6 +203,7 @@ class PipelineService:
             wake=self._scheduler.wake,
             is_environment_vouched=is_host,
             effective_header=effective_header,
+            cache_age=CacheAge(settings.cache_max_age_s),
         )
         self._opened.callback(self._scheduler.stop)
 

@@ -7,13 +7,67 @@ new machine.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from reprise import _core
 from reprise.pb.engine.v1 import engine_pb2 as engine
+
+_KEY_BYTES = 32
 
 
 def plan(request: engine.RunRequest) -> engine.PlanResult:
     """What a run of `request` would do. Whatever is wrong with the request is in `problems`; never raised."""
     return engine.PlanResult.FromString(_core.plan(request.SerializeToString()))
+
+
+@dataclass(frozen=True, slots=True)
+class PlanParts:
+    """A plan whose tasks stay bytes, however many they are.
+
+    `head` is the PlanResult without tasks. `counts_wire` and `tasks_wire` are entries of PlanRerunResponse as the
+    public API has them; `ends` says where each task ends. `cache_keys`: what the cross-run cache may be asked.
+    `unchecked`: URIs of artifacts that are reused although nobody could look at them.
+    """
+
+    head: engine.PlanResult
+    counts_wire: bytes
+    tasks_wire: bytes
+    ends: memoryview[int]
+    cache_keys: Sequence[bytes]
+    unchecked: Sequence[str]
+
+    def tasks(self, start: int, end: int) -> bytes:
+        """The tasks from `start` to before `end`, both within their number."""
+        first = self.ends[start - 1] if start else 0
+        return self.tasks_wire[first : self.ends[end - 1]] if end > start else b""
+
+
+def plan_in_parts(request: engine.RunRequest) -> PlanParts:
+    """As `plan`, for an answer that is sent in parts."""
+    return _in_parts(_core.plan(request.SerializeToString()))
+
+
+def in_parts(plan: engine.PlanResult) -> PlanParts:
+    """A plan that was made before."""
+    return _in_parts(plan.SerializeToString())
+
+
+def _in_parts(plan: bytes) -> PlanParts:
+    head, counts, tasks, ends, keys, unchecked = _core.plan_pages(plan)
+    return PlanParts(
+        head=engine.PlanResult.FromString(head),
+        counts_wire=counts,
+        tasks_wire=tasks,
+        ends=memoryview(ends).cast("Q"),
+        cache_keys=[keys[start : start + _KEY_BYTES] for start in range(0, len(keys), _KEY_BYTES)],
+        unchecked=unchecked,
+    )
+
+
+def etag(request: engine.RunRequest) -> str:
+    """What `digest` of a plan of `request` would be, in hex, without making the plan."""
+    return _core.etag(request.SerializeToString()).hex()
 
 
 def check(request: engine.RunRequest, *, wants_digest: bool = False) -> engine.PlanResult:
@@ -22,6 +76,26 @@ def check(request: engine.RunRequest, *, wants_digest: bool = False) -> engine.P
     Cheaper than `plan`, and for a rerun that changes nothing and has no configs independent of the number of tasks.
     """
     return engine.PlanResult.FromString(_core.check(request.SerializeToString(), wants_digest))
+
+
+def differences(old: bytes, new: bytes) -> engine.KeyDifferences:
+    """The fields in which two preimages of keys differ, and both values, in the order of the fields."""
+    return engine.KeyDifferences.FromString(_core.explain(old, new))
+
+
+def find_task(records: bytes, task: str) -> engine.TaskRecord | None:
+    """The task with this path or id in engine.TaskRecords. Errors: ValueError for bytes that are no such message."""
+    found = _core.find_task(records, task)
+    return None if found is None else engine.TaskRecord.FromString(found)
+
+
+def same_task(records: bytes, task_id: int, others: bytes) -> engine.TaskRecord | None:
+    """What is in `others` what task `task_id` is in `records`; iterations are the same by their items.
+
+    Errors: ValueError for bytes that are no engine.TaskRecords.
+    """
+    found = _core.same_task(records, task_id, others)
+    return None if found is None else engine.TaskRecord.FromString(found)
 
 
 class RunMachine:

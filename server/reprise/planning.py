@@ -17,6 +17,7 @@ from reprise.domain.commands import ArtifactRef, CreateRun, TaskConfig
 from reprise.domain.errors import FieldProblem
 from reprise.domain.names import RunName
 from reprise.domain.run import OriginalRun
+from reprise.known_outcomes import KnownOutcomes
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.platform_spec import check_platform_spec
 from reprise.store.contract import Store
@@ -30,19 +31,27 @@ class Prepared:
     """A command that can be carried out. `etag` stands for everything that the plan depends on."""
 
     request: engine.RunRequest
-    result: engine.PlanResult
+    plan: planner.PlanParts
     original: OriginalRun | None
     etag: str
+    reuses: Sequence[int] = ()  # runs beside the original whose outcomes the plan reuses
 
 
 class Preparation:
     """Safe to call from any number of threads."""
 
-    def __init__(self, store: Store, artifacts: ArtifactPlace, is_environment_vouched: bool) -> None:
+    def __init__(
+        self, store: Store, artifacts: ArtifactPlace, known: KnownOutcomes, is_environment_vouched: bool
+    ) -> None:
         """`is_environment_vouched`: see `check_platform_spec`."""
         self._store = store
         self._artifacts = artifacts
+        self._known = known
         self._is_environment_vouched = is_environment_vouched
+
+    def etag(self, command: CreateRun) -> str:
+        """What the etag of a plan of a command would be that was prepared before. Errors: as `prepare`."""
+        return planner.etag(self._request(command, self._original(command)))
 
     def prepare(self, command: CreateRun) -> Prepared:
         """Errors: InvalidArgument (every problem at once), NotFound, FailedPrecondition, Unavailable."""
@@ -63,7 +72,8 @@ class Preparation:
         if problems:
             raise errors.InvalidArgument(problems)
         request = self._request(command, original)
-        result = planner.plan(request)
+        plan = planner.plan_in_parts(request)
+        result = plan.head
         found = [FieldProblem(problem.field, problem.message) for problem in result.problems]
         found += [
             FieldProblem(
@@ -74,8 +84,11 @@ class Preparation:
         ]
         if found:
             raise errors.InvalidArgument(found)
+        plan, hits = self._known.put_in(command.parent.project, request, plan)
+        result = plan.head
         result.warnings.extend(platform.warnings)
-        result.warnings.extend(_unchecked(result))
+        result.warnings.extend(hits.warnings)
+        result.warnings.extend(_unchecked(plan.unchecked))
         root = request.settings.pipeline_root
         if root and self._artifacts.local_path(root) is None:
             result.warnings.append(
@@ -85,7 +98,7 @@ class Preparation:
         # What a rerun of this run inherits: also what was given to the original.
         del request.settings.parameters[:]
         request.settings.parameters.extend(result.parameters)
-        return Prepared(request, result, original, result.digest.hex())
+        return Prepared(request, plan, original, result.digest.hex(), hits.runs)
 
     def _original(self, command: CreateRun) -> OriginalRun | None:
         if command.original_name:
@@ -223,15 +236,8 @@ def _artifacts_of(original: OriginalRun) -> Iterable[engine.Artifact]:
         yield from _outputs(task)
 
 
-def _unchecked(result: engine.PlanResult) -> Iterable[str]:
+def _unchecked(uris: Sequence[str]) -> Iterable[str]:
     """One warning for all artifacts that are reused unseen."""
-    uris = {
-        artifact.uri
-        for task in result.tasks
-        if task.verdict == engine.REUSE
-        for artifact in _outputs(task)
-        if artifact.presence == engine.UNCHECKABLE
-    }
     if uris:
-        shown = ", ".join(sorted(uris)[:_SHOWN_URIS])
+        shown = ", ".join(uris[:_SHOWN_URIS])
         yield f"{len(uris)} artifacts are reused unseen, for this server cannot look at them: {shown}"

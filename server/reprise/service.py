@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reprise.artifact.contract import ArtifactPlace
 from reprise.changes import RunListeners
 from reprise.domain import errors
+from reprise.domain.cache import OF_ANY_AGE, CacheAge, CachePage, CacheQuery
 from reprise.domain.commands import CreateRun
 from reprise.domain.names import OperationName, Parent, RunName
 from reprise.domain.run import (
@@ -29,21 +30,17 @@ from reprise.domain.run import (
     RunPage,
     TaskSlice,
 )
-from reprise.pb.engine.v1 import engine_pb2 as engine
+from reprise.explanation import Explanations, TaskExplanation
+from reprise.known_outcomes import KnownOutcomes
 from reprise.planning import Preparation, Prepared, slim
+from reprise.recent_plans import PlanView, RecentPlan, RecentPlans
 from reprise.store.contract import Store
 
 _NOT_IN_AN_ID = re.compile(r"[^-0-9a-z]+")
 EffectiveHeader = Callable[[bytes, Mapping[str, str], str], bytes]
 _LONGEST_WAIT_S = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class PlanView:
-    """A plan as a caller sees it; `etag` stands for everything that it depends on."""
-
-    etag: str
-    result: engine.PlanResult
+_PLAN_HOLDS_NS = 5_000_000_000
+_MOST_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +65,7 @@ class PipelineService:
         wake: Callable[[], None] = lambda: None,
         is_environment_vouched: bool = False,
         effective_header: EffectiveHeader = lambda preserved, _parameters, _directory: preserved,
+        cache_age: CacheAge = OF_ANY_AGE,
     ) -> None:
         """`unique` gives short lower-case strings for ids; `wake` hints to the scheduler that there is work.
 
@@ -79,7 +77,11 @@ class PipelineService:
         self._now_ns = now_ns
         self._unique = unique
         self._wake = wake
-        self._preparation = Preparation(store, artifacts, is_environment_vouched)
+        known = KnownOutcomes(store, artifacts, now_ns, cache_age)
+        self._preparation = Preparation(store, artifacts, known, is_environment_vouched)
+        self._recent_plans = RecentPlans()
+        self._cache_age = cache_age
+        self._explanations = Explanations(store)
         self._effective_header = effective_header
         self._listeners = RunListeners()
         store.add_listener(self._listeners.tell)
@@ -93,15 +95,31 @@ class PipelineService:
             earlier = self._store.find_request(command.parent, command.request_id, command.fingerprint)
             if earlier is not None:
                 return earlier
-        prepared = self._preparation.prepare(command)
-        if command.etag and command.etag != prepared.etag:
-            raise errors.Aborted()
-        name = RunName.make(command.parent, command.job_id or self._job_id(prepared.result.pipeline_name))
-        run, is_new = self._store.create_run(
+        tries = _MOST_TRIES
+        while True:
+            prepared = self._preparation.prepare(command)
+            if command.etag and command.etag != prepared.etag:
+                raise errors.Aborted()
+            try:
+                run, is_new = self._store_run(command, prepared)
+                break
+            except errors.Aborted:
+                # A run whose cached outcome was to be reused has been deleted meanwhile: that changes no etag.
+                tries -= 1
+                if not tries:
+                    raise
+        if is_new:
+            self._wake()
+        return run
+
+    def _store_run(self, command: CreateRun, prepared: Prepared) -> tuple[Run, bool]:
+        head = prepared.plan.head
+        name = RunName.make(command.parent, command.job_id or self._job_id(head.pipeline_name))
+        return self._store.create_run(
             NewRun(
                 name=name,
-                display_name=command.display_name or prepared.result.pipeline_name,
-                pipeline_name=prepared.result.pipeline_name,
+                display_name=command.display_name or head.pipeline_name,
+                pipeline_name=head.pipeline_name,
                 labels=command.labels,
                 header_wire=self._header(command, prepared),
                 spec=prepared.request.spec,
@@ -114,19 +132,60 @@ class PipelineService:
                 ),
                 template_uri=command.template_uri,
                 schedule_name=command.schedule_name,
-                warnings=(*command.warnings, *prepared.result.warnings),
+                warnings=(*command.warnings, *head.warnings),
+                reuses=prepared.reuses,
             ),
             command.request_id,
             command.fingerprint,
         )
-        if is_new:
-            self._wake()
-        return run
 
     def plan(self, command: CreateRun) -> PlanView:
         """What `create` with the same command would do. Changes nothing. Errors: as `create`."""
         prepared = self._preparation.prepare(command)
-        return PlanView(prepared.etag, prepared.result)
+        view = PlanView(prepared.etag, prepared.plan)
+        original_id = 0 if prepared.original is None else prepared.original.run.id
+        self._recent_plans.put(command.fingerprint, RecentPlan(view, original_id, self._now_ns()))
+        return view
+
+    def plan_again(self, command: CreateRun, etag: str) -> PlanView:
+        """The plan that was shown with this etag, if it still holds; made anew only where it is not kept any more.
+
+        That it holds is looked into every few seconds. Errors: Aborted when the world has changed; as `create`.
+        """
+        recent = self._recent_plans.find(command.fingerprint, etag)
+        if recent is None:
+            view = self.plan(command)
+            if view.etag != etag:
+                raise errors.Aborted()
+            return view
+        if self._now_ns() - recent.seen_ns > _PLAN_HOLDS_NS:
+            if self._preparation.etag(command) != etag:
+                raise errors.Aborted()
+            self._recent_plans.put(command.fingerprint, replace(recent, seen_ns=self._now_ns()))
+        elif recent.original_id:
+            self._store.get_run_by_id(command.parent, recent.original_id)  # it may have been deleted
+        return recent.view
+
+    def explain(self, name: RunName, task: str, against: RunName | None) -> TaskExplanation:
+        """Why a task ran, or did not; compared with the run `against`, or else its original.
+
+        Errors: NotFound for the run, the task, the other run; FailedPrecondition where the task waits for others.
+        """
+        return self._explanations.explain(name, task, against)
+
+    def list_cache(self, query: CacheQuery, page_size: int, page_token: str) -> CachePage:
+        """What the cross-run cache keeps."""
+        now_ns = self._now_ns()
+        page = self._store.list_cache(query, page_size, page_token, now_ns)
+        entries = [
+            replace(entry, is_expired=self._cache_age.is_expired(entry.row.created_ns, now_ns))
+            for entry in page.entries
+        ]
+        return CachePage(entries, page.next_token)
+
+    def drop_cache(self, query: CacheQuery) -> int:
+        """Forget outcomes, so that they answer no task any more; gives their number. Durable."""
+        return self._store.drop_cache(query, self._now_ns())
 
     def get(self, name: RunName) -> RunDetails:
         return self._store.get_details(name)

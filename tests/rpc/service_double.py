@@ -23,6 +23,8 @@ from reprise.domain.run import (
 )
 from reprise.domain.states import RunState
 from reprise.pb.engine.v1 import engine_pb2 as engine
+from reprise.plan import in_parts
+from reprise.recent_plans import PlanView
 
 NOW_NS = 1_700_000_000_123_456_789
 PARENT = Parent("p", "l")
@@ -42,12 +44,6 @@ def make_run(job_id: str = "r1", run_id: int = 7, **changes: object) -> Run:
         "updated_ns": NOW_NS,
     }
     return Run(**{**values, **changes})  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True)
-class PlanView:
-    etag: str
-    result: engine.PlanResult
 
 
 @dataclass(frozen=True)
@@ -91,7 +87,13 @@ class ServiceDouble:
     def plan(self, command: CreateRun) -> PlanView:
         self._look_out()
         self.commands.append(command)
-        return PlanView("etag1", self.planned)
+        return PlanView("etag1", in_parts(self.planned))
+
+    def plan_again(self, command: CreateRun, etag: str) -> PlanView:
+        view = self.plan(command)
+        if view.etag != etag:
+            raise errors.Aborted()
+        return view
 
     def get(self, name: RunName) -> RunDetails:
         self._look_out()

@@ -82,7 +82,7 @@ def test_every_annotated_method_has_a_route_and_each_version_its_party() -> None
     assert {route.party for route in route_table().routes if route.template.startswith("/v1beta1/p")} <= {
         "google.cloud.aiplatform.v1beta1"
     }
-    assert len({route.method.full_name for route in route_table().routes}) == 17
+    assert len({route.method.full_name for route in route_table().routes}) == 21
 
 
 def test_a_run_is_created_from_the_field_that_is_the_body_and_the_rest_of_the_request_from_the_query(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from building import EXIT, Dag, Given, Importer, Leaf, Of, Task
 from parts import ECHO, FILE, NOTHING, READ, broken_while, loop
 from reprise.client import Client
@@ -132,9 +131,6 @@ def test_a_requested_task_in_a_rerun_is_not_answered_but_what_follows_may_be(sta
     assert asked.ran == ["a"] and asked.states["b"] == "SKIPPED"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="The plan of a rerun, rules: hits known at plan time are shown as REUSE (CACHE_HIT)"
-)
 def test_a_hit_that_is_known_at_plan_time_is_shown_in_the_plan(stage: Stage) -> None:
     spec = stage.spec({"a": Task(ECHO, {"x": Given("x")}, cache=True)}, {"x": "STRING"})
     other = stage.run(spec, {"x": "2"})
@@ -148,9 +144,6 @@ def _gated(stage: Stage) -> Leaf:
     return Leaf(f"while ! test -e {stage.folder}/gate; do sleep 0.02; done\ntest ! -e {stage.folder}/broken")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="The cache key: equal tasks of different runs at the same time run once"
-)
 def test_equal_tasks_of_different_runs_at_the_same_time_run_once(stage: Stage) -> None:
     spec = stage.spec({"a": Task(_gated(stage), cache=True)})
     names = [stage.submit(spec).name for _ in range(3)]

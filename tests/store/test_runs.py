@@ -21,7 +21,6 @@ from reprise.store.sql import SqlStore
 
 from .building import (
     PARENT,
-    SECOND,
     T0,
     claim,
     ended_run,
@@ -269,29 +268,6 @@ def test_a_run_passes_on_the_files_that_it_reuses(store: SqlStore) -> None:
     store.create_run(new_run("last", original=OriginalRef(middle.id, "")))
     store.delete_runs(PARENT, [source.name, middle.name], OperationKind.BATCH_DELETE, Party.REPRISE, T0)
     assert store.take_garbage(10) == []
-
-
-def test_only_other_runs_of_the_pipeline_answer_from_the_cache(store: SqlStore) -> None:
-    from reprise.domain.run import CacheRow
-
-    for job_id, created_ns in (("one", T0), ("two", T0 + SECOND)):
-        run, _ = store.create_run(new_run(job_id))
-        owner = claim(store, job_id)
-        entry = CacheRow(b"key", run.id, 4, b"record of " + job_id.encode(), created_ns)
-        owner.begin()
-        owner.write(cache=[entry])
-        owner.write(cache=[entry])
-    one, two = store.get_run(name_of("one")), store.get_run(name_of("two"))
-
-    def record(pipeline_name: str, not_run_id: int) -> bytes | None:
-        found = store.look_up_cache("acme", pipeline_name, b"key", not_run_id)
-        return None if found is None else found.record
-
-    assert record("pipeline", 0) == b"record of two"
-    assert record("pipeline", one.id) == b"record of two"
-    assert record("pipeline", two.id) == b"record of one"
-    assert record("other", 0) is None
-    assert store.look_up_cache("other", "pipeline", b"key", 0) is None
 
 
 def test_listeners_hear_of_what_was_committed_and_only_of_that(store: SqlStore) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import reprise.store
 from reprise.domain.errors import FailedPrecondition
+from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.store.connection import DIALECT
 from reprise.store.open import open_store
 from reprise.store.schema import bring_up_to_date, migrate, stored_version
@@ -39,6 +40,26 @@ def test_the_migrations_replayed_are_the_tables_of_the_code() -> None:
         bring_up_to_date(connection)
         assert stored_version(connection) == SCHEMA_VERSION
     assert tables(replayed) == tables(made)
+
+
+def test_outcomes_that_an_older_release_has_kept_are_kept_on_the_newest_of_each_key() -> None:
+    old = create_engine("sqlite://")
+    with old.begin() as connection:
+        migrate(connection, "", to="0001")
+        row = {"project": "p", "pipeline_name": "n", "task_id": 1}
+        for run_id, key, path in ((1, b"k", "a"), (2, b"k", "loop[3].a"), (1, b"l", "b")):
+            record = engine.TaskRecord(path=path).SerializeToString()
+            connection.execute(
+                text(
+                    "INSERT INTO cache_entries VALUES (:project, :pipeline_name, :key, :run_id, :task_id, :at, :record)"
+                ),
+                {**row, "key": key, "run_id": run_id, "at": run_id, "record": record},
+            )
+        migrate(connection, "0001")
+        kept = connection.execute(
+            text("SELECT key, run_id, created_ns, task, component FROM cache_entries ORDER BY key")
+        )
+        assert [tuple(each) for each in kept] == [(b"k", 2, 2, "loop.a", ""), (b"l", 1, 1, "b", "")]
 
 
 def test_a_schema_that_is_current_stays_as_it_is() -> None:

@@ -50,8 +50,11 @@ impl Machine {
             first_unknown(&resolved).map(|cause| Doubt { reason: Reason::UpstreamChanged, cause })
         });
         let mut decided = self.decide_leaf(id, task, component, &key, doubt);
+        let mut asked = None;
         if decided.verdict == Verdict::Execute && doubt.is_none() && self.may_read_cache(id, task, decided.reason) {
             let cache_key = self.cache_key(id, task, &resolved, executor, &key);
+            // The run's own identity is not known to a plan, so what depends on it is left to the run.
+            asked = Some(cache_key).filter(|cache_key| key.is_complete && *cache_key == key.digest);
             if let Some(outcome) = self.cached(&cache_key) {
                 decided = Decided {
                     verdict: Verdict::Reuse,
@@ -74,7 +77,7 @@ impl Machine {
                 self.note_reads(id, &resolved);
                 let inputs = Some(emit::input_values(component, &resolved.slots));
                 let key = key.is_complete.then_some((key.digest, key.preimage));
-                self.end_with(id, State::Unspecified, Told { inputs, key, ..Told::default() });
+                self.end_with(id, State::Unspecified, Told { inputs, key, cache_key: asked, ..Told::default() });
             }
             _ => self.launch(id, task, component, resolved, importer, key),
         }
@@ -95,6 +98,7 @@ impl Machine {
             outputs: Some(outcome.outputs),
             source: Some(outcome.source),
             key: Some((key.digest, key.preimage)),
+            cache_key: None,
         };
         self.end_with(id, State::Skipped, told);
     }

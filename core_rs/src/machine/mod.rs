@@ -17,7 +17,7 @@ mod prior;
 mod rerun;
 mod resolve;
 mod slot;
-mod stored;
+pub(crate) mod stored;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;

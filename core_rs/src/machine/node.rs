@@ -170,6 +170,8 @@ pub struct Told {
     pub source: Option<Source>,
     /// Digest and preimage.
     pub key: Option<([u8; 32], Vec<u8>)>,
+    /// Under which the cross-run cache may answer for it.
+    pub cache_key: Option<[u8; 32]>,
 }
 
 impl Node {

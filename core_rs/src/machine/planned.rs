@@ -96,6 +96,9 @@ impl Machine {
             writer.string(21, details.map_or("", |details| &details.item_identity));
         }
         writer.string(22, &component.name);
+        if let Some(key) = &told.cache_key {
+            writer.bytes(38, key);
+        }
         if !is_iteration {
             writer.bool(23, task.is_exit);
             if !task.upstream.is_empty() {

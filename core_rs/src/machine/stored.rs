@@ -38,21 +38,21 @@ struct Entry {
 
 /// All records of a run.
 #[derive(Debug, Default)]
-pub(super) struct Stored {
+pub(crate) struct Stored {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
 }
 
 /// One record.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Record<'s> {
+pub(crate) struct Record<'s> {
     bytes: &'s [u8],
     entry: Entry,
 }
 
 impl Stored {
     /// The records in the bytes of a TaskRecords message.
-    pub(super) fn read(bytes: &[u8]) -> Result<Stored, WireError> {
+    pub(crate) fn read(bytes: &[u8]) -> Result<Stored, WireError> {
         // Places are 32 bits.
         if u32::try_from(bytes.len()).is_err() {
             return Err(WireError::TooDeep);
@@ -67,21 +67,21 @@ impl Stored {
         Ok(Stored { bytes: bytes.to_vec(), entries })
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    pub(super) fn get(&self, index: u32) -> Option<Record<'_>> {
+    pub(crate) fn get(&self, index: u32) -> Option<Record<'_>> {
         self.entries.get(index as usize).map(|entry| Record { bytes: &self.bytes, entry: *entry })
     }
 
     /// The record of a task. Records lie in the order of their ids.
-    pub(super) fn find(&self, task_id: i64) -> Option<Record<'_>> {
+    pub(crate) fn find(&self, task_id: i64) -> Option<Record<'_>> {
         let index = self.entries.binary_search_by_key(&task_id, |entry| entry.task_id).ok()?;
         self.get(index as u32)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = Record<'_>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Record<'_>> {
         self.entries.iter().map(|entry| Record { bytes: &self.bytes, entry: *entry })
     }
 }
@@ -136,82 +136,87 @@ impl<'s> Record<'s> {
         (place != Place::default()).then(|| M::decode(self.bytes_at(place)).unwrap_or_default())
     }
 
-    pub(super) fn task_id(&self) -> i64 {
+    pub(crate) fn task_id(&self) -> i64 {
         self.entry.task_id
     }
 
-    pub(super) fn parent_task_id(&self) -> i64 {
+    pub(crate) fn parent_task_id(&self) -> i64 {
         self.entry.parent_task_id
     }
 
-    pub(super) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         self.entry.kind
     }
 
-    pub(super) fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         self.entry.state
     }
 
-    pub(super) fn is_left_out(&self) -> bool {
+    pub(crate) fn is_left_out(&self) -> bool {
         self.entry.is_left_out
     }
 
-    pub(super) fn is_leaf(&self) -> bool {
+    pub(crate) fn is_leaf(&self) -> bool {
         matches!(self.entry.kind, Kind::Container | Kind::Importer)
     }
 
-    pub(super) fn name(&self) -> &'s str {
+    pub(crate) fn name(&self) -> &'s str {
         self.text_at(self.entry.name)
     }
 
-    pub(super) fn path(&self) -> &'s str {
+    pub(crate) fn path(&self) -> &'s str {
         self.text_at(self.entry.path)
     }
 
     /// What it is called among its siblings in any run: an iteration by its item.
-    pub(super) fn own_name(&self) -> &'s str {
+    pub(crate) fn own_name(&self) -> &'s str {
         match self.entry.kind {
             Kind::Iteration => self.text_at(self.entry.item_identity),
             _ => self.name(),
         }
     }
 
-    pub(super) fn key(&self) -> &'s [u8] {
+    pub(crate) fn key(&self) -> &'s [u8] {
         self.bytes_at(self.entry.key)
     }
 
-    pub(super) fn preimage(&self) -> &'s [u8] {
+    pub(crate) fn preimage(&self) -> &'s [u8] {
         self.bytes_at(self.entry.preimage)
     }
 
     /// The bytes of the outputs, a Values message.
-    pub(super) fn outputs_bytes(&self) -> &'s [u8] {
+    pub(crate) fn outputs_bytes(&self) -> &'s [u8] {
         self.bytes_at(self.entry.outputs)
     }
 
-    pub(super) fn inputs(&self) -> Option<Values> {
+    pub(crate) fn inputs(&self) -> Option<Values> {
         self.message_at(self.entry.inputs)
     }
 
-    pub(super) fn override_inputs(&self) -> Option<Values> {
+    pub(crate) fn override_inputs(&self) -> Option<Values> {
         self.message_at(self.entry.override_inputs)
     }
 
-    pub(super) fn has_overrides(&self) -> bool {
+    pub(crate) fn has_overrides(&self) -> bool {
         self.entry.override_inputs != Place::default()
     }
 
-    pub(super) fn source(&self) -> Option<Source> {
+    pub(crate) fn source(&self) -> Option<Source> {
         self.message_at(self.entry.source)
     }
 
+    /// The bytes of the whole record.
+    pub(crate) fn bytes(&self) -> &'s [u8] {
+        self.bytes_at(self.entry.record)
+    }
+
     /// The whole record.
-    pub(super) fn to_message(self) -> TaskRecord {
-        TaskRecord::decode(self.bytes_at(self.entry.record)).unwrap_or_default()
+    pub(crate) fn to_message(self) -> TaskRecord {
+        TaskRecord::decode(self.bytes()).unwrap_or_default()
     }
 
     /// Who the task is, without what became of it.
-    pub(super) fn identity(&self) -> TaskRecord {
+    pub(crate) fn identity(&self) -> TaskRecord {
         TaskRecord {
             task_id: self.entry.task_id,
             parent_task_id: self.entry.parent_task_id,
@@ -226,7 +231,7 @@ impl<'s> Record<'s> {
     }
 
     /// The outcome that the record has, its own or an ancestor's.
-    pub(super) fn usable(self) -> Option<Record<'s>> {
+    pub(crate) fn usable(self) -> Option<Record<'s>> {
         match self.entry.state {
             State::Succeeded => Some(self),
             State::Skipped if !self.entry.is_left_out => Some(self),
@@ -240,7 +245,7 @@ impl<'s> Record<'s> {
     }
 
     /// The first artifact among the outputs that is gone, or not what it was.
-    pub(super) fn lost(&self) -> Option<Presence> {
+    pub(crate) fn lost(&self) -> Option<Presence> {
         find_lost(self.outputs_bytes()).ok().flatten()
     }
 }

@@ -115,6 +115,29 @@ enumeration! {
 }
 
 enumeration! {
+    /// What the cross-run cache had to say when a task was about to run.
+    CacheAnswer {
+        /// It had no say.
+        Unspecified = 0,
+        Off = 1,
+        /// Not asked: the task was to run in any case.
+        Requested = 2,
+        /// Not asked.
+        ExitTask = 3,
+        /// Not asked.
+        Reimport = 4,
+        NoEntry = 5,
+        Expired = 6,
+        /// Gone or changed.
+        ArtifactsGone = 7,
+        SameRun = 8,
+        Answered = 9,
+        /// Waits for an equal task that runs now in another run.
+        Follows = 10,
+    }
+}
+
+enumeration! {
     FailurePolicy {
         /// Fail slow.
         Unspecified = 0,

@@ -1,7 +1,7 @@
 //! What is kept of a task: [`TaskRecord`] and what it holds.
 #![allow(missing_docs)] // Where a field says no more than its name.
 
-use super::enums::{Kind, Presence, Reason, State, Verdict};
+use super::enums::{CacheAnswer, Kind, Presence, Reason, State, Verdict};
 use crate::message::message;
 
 message! {
@@ -76,6 +76,17 @@ message! {
 }
 
 message! {
+    /// What the cross-run cache had to say when a task was about to run.
+    CacheUse {
+        answer: CacheAnswer = 1,
+        /// For a person: which outcome, and what was wrong with it.
+        note: String = 2,
+        /// Of the outcome that was found, or the task that is waited for.
+        source: Option<Source> = 3,
+    }
+}
+
+message! {
     /// Everything that is kept of one task of a run; a finished run's records are stored one after the other
     /// as TaskRecords.
     TaskRecord {
@@ -128,6 +139,9 @@ message! {
         image: String = 36,
         /// The how-manieth LeafEnded event this was, from 1; 0: ended without one.
         end_order: i64 = 37,
+        /// In a plan, of a task that would run and that the cross-run cache may answer: under which key.
+        cache_key: Vec<u8> = 38,
+        cache_use: Option<CacheUse> = 39,
     }
 }
 
@@ -142,5 +156,35 @@ message! {
 message! {
     TaskRecords {
         tasks: Vec<TaskRecord> = 1,
+    }
+}
+
+message! {
+    /// One field in which two keys differ.
+    KeyDifference {
+        /// E.g. inputs.parameters.x.
+        field: String = 1,
+        /// Absent: the first has no such field.
+        old: Option<KeyText> = 2,
+        new: Option<KeyText> = 3,
+    }
+}
+
+message! {
+    /// A value of a key, as a person reads it.
+    KeyText {
+        /// Empty where only the digest is kept.
+        json: String = 1,
+        /// "sha256:<hex>" of a value too long to be kept in a key.
+        digest: String = 2,
+    }
+}
+
+message! {
+    KeyDifferences {
+        /// In the order of the fields.
+        differences: Vec<KeyDifference> = 1,
+        /// False: one of the two is no key of this version.
+        is_comparable: bool = 2,
     }
 }

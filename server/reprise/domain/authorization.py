@@ -26,6 +26,8 @@ class Permission(StrEnum):
     LIST_OPERATIONS = "operations.list"
     CANCEL_OPERATION = "operations.cancel"
     DELETE_OPERATION = "operations.delete"
+    LIST_CACHE = "cacheEntries.list"
+    DROP_CACHE = "cacheEntries.drop"
 
 
 @dataclass(frozen=True, slots=True)

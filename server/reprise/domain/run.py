@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
+from reprise.domain.cache import CacheRow, Lead
 from reprise.domain.names import OperationName, Parent, RunName
 from reprise.domain.states import AttemptState, RunState, TaskState
 
@@ -99,6 +100,18 @@ class OriginalRun:
     records_run_name: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """A run with what is recorded of its tasks: `records` are engine.TaskRecords. `original_*`: what it holds itself of
+    its original, kept by digest; where that ended before anything started, the records are those of an ancestor."""
+
+    run: Run
+    records: bytes
+    original_spec_digest: bytes | None
+    original_records_digest: bytes | None
+    original_records_name: str
+
+
 class Party(StrEnum):
     """Under which service name a call came in: the payloads of its operation carry that package's type URLs."""
 
@@ -169,15 +182,6 @@ class AttemptRef:
     task_id: int
     number: int
     is_complete: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CacheRow:
-    key: bytes
-    run_id: int
-    task_id: int
-    record: bytes
-    created_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +290,11 @@ class Progress:
     state: RunState | None = None  # PENDING -> RUNNING; ends go by `finish`
     finish: Finish | None = None
     cache: Sequence[CacheRow] = ()
+    # Of tasks in `starts` that the cache concerns, by id: those held back by it are not started.
+    leads: Mapping[int, Lead] = field(default_factory=dict)
+    ended_leads: Sequence[
+        int
+    ] = ()  # tasks that have ended, and may have led: equal tasks need not wait any more
     error: Failure | None = None  # shown while the run cannot end
     # Runs whose outcomes these rows reuse (cache hits): their folders are referred to from now on.
     # NotFound, and nothing is written, when one of them has been deleted.
@@ -296,6 +305,7 @@ class Progress:
 class ProgressResult:
     state: RunState
     were_starts_refused: bool = False
+    held_back: frozenset[int] = frozenset()  # tasks not started, for another run has or makes their outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,14 @@ def plan_rerun(data: bytes, projects: Projects = _PROJECTS, limits: RequestLimit
     return PlanQuery(command, page_size(request.page_size, default=1000, most=10_000), request.page_token)
 
 
+def plan_stream(data: bytes, projects: Projects = _PROJECTS, limits: RequestLimits = _LIMITS) -> PlanQuery:
+    """A PlanRerunRequest for a plan as a whole. Errors: InvalidArgument."""
+    query = plan_rerun(data, projects, limits)
+    if query.page_token:
+        raise InvalidArgument(FieldProblem("page_token", "a stream has no pages: expected none"))
+    return query
+
+
 def _fingerprint(request: Message, job: Message | None, spec: Message) -> bytes:
     """SHA-256 of the request in a form that does not depend on the order of maps."""
     digest = hashlib.sha256()

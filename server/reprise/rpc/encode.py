@@ -1,4 +1,4 @@
-"""Runs, plans and operations as messages of the public API.
+"""Runs and operations as messages of the public API.
 
 Invariant: what is stored as bytes (the fixed fields of a run, its compiled pipeline, the tasks of a finished
 one) is put into the answer as it is, and only looked into where a read mask asks for parts of it.
@@ -6,30 +6,23 @@ one) is put into the answer as it is, and only looked into where a read mask ask
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from google.longrunning import operations_proto_pb2 as operations_pb2
-from google.protobuf import any_pb2, empty_pb2, timestamp_pb2
+from google.protobuf import any_pb2, empty_pb2
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 
-from reprise.domain.errors import Aborted, FieldProblem, InvalidArgument, NotFound
+from reprise.domain.errors import NotFound
 from reprise.domain.names import BILLING_LABEL, RunName
 from reprise.domain.run import Failure, Operation, OperationKind, OperationTarget, Run, RunDetails, RunPage
-from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.pb.v1 import operations_pb2 as metadata_pb2
-from reprise.pb.v1 import pipeline_job_pb2, rerun_pb2
+from reprise.pb.v1 import pipeline_job_pb2
 from reprise.rpc.masks import ReadMask
 from reprise.rpc.task_details import row_details
+from reprise.rpc.times import set_time
 from reprise.rpc.values import set_from_json
 from reprise.rpc.wire import field_bytes, field_head, item_bytes
-
-if TYPE_CHECKING:
-    from reprise.service import PlanView
 
 _SPEC_FIELD = 7
 _DETAIL_FIELD = 9
@@ -40,7 +33,6 @@ _TYPE_URL = "type.googleapis.com/"
 EMPTY = empty_pb2.Empty().SerializeToString()
 
 _EVERYTHING = ReadMask()
-_LEAVES = (engine.CONTAINER, engine.IMPORTER)
 
 
 def run(run: Run, spec: bytes = b"", details: Sequence[bytes] = (), mask: ReadMask = _EVERYTHING) -> bytes:
@@ -134,10 +126,6 @@ def effective_header(preserved_wire: bytes, parameters: Mapping[str, str], outpu
     return preserved_wire + effective.SerializeToString()
 
 
-def set_time(target: timestamp_pb2.Timestamp, at_ns: int) -> None:
-    target.seconds, target.nanos = divmod(at_ns, 1_000_000_000)
-
-
 def status(failure: Failure) -> status_pb2.Status:
     return status_pb2.Status(code=failure.code, message=failure.message)
 
@@ -195,70 +183,3 @@ def _target(target: OperationTarget) -> metadata_pb2.OperationTarget:
         outcome=target.outcome.upper(),
         state=int(target.state or 0),  # type: ignore[arg-type]  # the numbers are the wire's
     )
-
-
-def plan(view: PlanView, page_size: int, page_token: str) -> bytes:
-    """A PlanRerunResponse.
-
-    Errors: InvalidArgument for a token that is none; Aborted when the plan is another now.
-    """
-    start = _start(page_token, view.etag)
-    tasks = view.result.tasks
-    end = min(start + page_size, len(tasks))
-    counts = Counter((task.verdict, task.reason) for task in tasks if task.kind in _LEAVES)
-    answer = rerun_pb2.PlanRerunResponse(
-        etag=view.etag,
-        pipeline_name=view.result.pipeline_name,
-        counts=[
-            rerun_pb2.VerdictCount(verdict=verdict, reason=reason, count=count)  # type: ignore[arg-type]
-            for (verdict, reason), count in sorted(counts.items())
-        ],
-        warnings=view.result.warnings,
-        total_size=len(tasks),
-        tasks=[_planned(task) for task in tasks[start:end]],
-        next_page_token=_token(end, view.etag) if end < len(tasks) else "",
-    )
-    return answer.SerializeToString()
-
-
-def _planned(task: engine.TaskRecord) -> rerun_pb2.PlannedTask:
-    return rerun_pb2.PlannedTask(
-        task_id=task.task_id,
-        parent_task_id=task.parent_task_id,
-        task_name=task.name,
-        task_unique_name=task.path,
-        verdict=task.verdict,  # type: ignore[arg-type]  # the numbers are the engine's
-        reason=task.reason,  # type: ignore[arg-type]
-        reason_field=task.reason_field,
-        caused_by=task.caused_by,
-        reused_from=_source(task),
-        kind=task.kind,  # type: ignore[arg-type]
-    )
-
-
-def _source(task: engine.TaskRecord) -> pipeline_job_pb2.ReusedFrom | None:
-    if not task.HasField("source"):
-        return None
-    source = task.source
-    return pipeline_job_pb2.ReusedFrom(
-        pipeline_job=source.run_name, task_id=source.task_id, task_unique_name=source.path
-    )
-
-
-def _token(start: int, etag: str) -> str:
-    return base64.urlsafe_b64encode(f"{start}/{etag}".encode()).decode()
-
-
-def _start(token: str, etag: str) -> int:
-    if not token:
-        return 0
-    try:
-        start, _, planned_etag = base64.urlsafe_b64decode(token.encode()).decode().partition("/")
-        first = int(start)
-    except (ValueError, binascii.Error):
-        raise InvalidArgument(FieldProblem("page_token", "expected a token of an earlier answer")) from None
-    if planned_etag != etag:
-        raise Aborted()
-    if first < 0:
-        raise InvalidArgument(FieldProblem("page_token", "expected a token of an earlier answer"))
-    return first

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from reprise.domain.authorization import Permission
-from reprise.rpc import decode, encode, requests, task_pages
+from reprise.rpc import cache_requests, decode, encode, plan_answers, requests, task_pages
 from reprise.rpc.call import Call
 from reprise.rpc.edge import Edge
 from reprise.rpc.task_log import LogReader
@@ -85,9 +85,37 @@ class PipelineHandlers:
     def plan_rerun(self, data: bytes, call: Call) -> bytes:
         query = decode.plan_rerun(data, self._projects, self._limits)
         call.needs(Permission.GET, query.command.parent)
+        start, etag = plan_answers.read_plan_token(query.page_token)
+        with decode.in_rerun("rerun."):
+            command = query.command
+            view = self._service.plan_again(command, etag) if etag else self._service.plan(command)
+        return plan_answers.plan_page(view, start, query.page_size)
+
+    def stream_plan_rerun(self, data: bytes, call: Call) -> Iterator[bytes]:
+        query = decode.plan_stream(data, self._projects, self._limits)
+        call.needs(Permission.GET, query.command.parent)
         with decode.in_rerun("rerun."):
             view = self._service.plan(query.command)
-        return encode.plan(view, query.page_size, query.page_token)
+        return plan_answers.plan_stream(view, query.page_size)
+
+    def explain_task(self, data: bytes, call: Call) -> bytes:
+        query = cache_requests.explain_task(data, self._projects)
+        call.needs(Permission.GET, query.name.parent)
+        if query.against is not None:
+            call.needs(Permission.GET, query.against.parent)
+        return plan_answers.explanation(self._service.explain(query.name, query.task, query.against))
+
+    def list_cache_entries(self, data: bytes, call: Call) -> bytes:
+        asked = cache_requests.list_cache(data, self._projects)
+        call.needs(Permission.LIST_CACHE, asked.parent)
+        return plan_answers.cache_page(
+            self._service.list_cache(asked.query, asked.page_size, asked.page_token)
+        )
+
+    def drop_cache_entries(self, data: bytes, call: Call) -> bytes:
+        asked = cache_requests.drop_cache(data, self._projects)
+        call.needs(Permission.DROP_CACHE, asked.parent)
+        return plan_answers.cache_dropped(self._service.drop_cache(asked.query))
 
     def list_pipeline_tasks(self, data: bytes, call: Call) -> bytes:
         query = requests.list_tasks(data, self._projects)

@@ -56,8 +56,12 @@ def generic_handlers(
         "RerunPipelineJob": pipelines.rerun_pipeline_job,
         "PlanRerun": pipelines.plan_rerun,
         "ListPipelineTasks": pipelines.list_pipeline_tasks,
+        "ExplainTask": pipelines.explain_task,
+        "ListCacheEntries": pipelines.list_cache_entries,
+        "DropCacheEntries": pipelines.drop_cache_entries,
     }
     streams: dict[str, Streaming] = {
+        "StreamPlanRerun": pipelines.stream_plan_rerun,
         "GetTaskLog": pipelines.get_task_log,
         "WatchPipelineJob": pipelines.watch_pipeline_job,
     }

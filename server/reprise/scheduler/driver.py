@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from reprise.domain.cache import CacheRow, Lead, without_iterations
 from reprise.domain.run import (
     AttemptRow,
-    CacheRow,
     ClaimedRun,
     DetailsPart,
     Failure,
@@ -25,8 +25,9 @@ from reprise.domain.run import (
 from reprise.domain.states import RunState
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.plan import RunMachine
-from reprise.scheduler.leaf import Leaf, LeafHost, LeafOutcome
+from reprise.scheduler.leaf import Leaf, LeafHost, LeafOutcome, Start
 from reprise.scheduler.records import RunRecords
+from reprise.scheduler.sharing import scope_of
 
 EncodeDetails = Callable[[Run, Sequence[engine.TaskRecord], engine.Values], Sequence[DetailsPart]]
 Write = Callable[[Progress], Awaitable[ProgressResult]]
@@ -37,7 +38,9 @@ class _Pending:
     """What the next transaction will carry."""
 
     starts: list[AttemptRow] = field(default_factory=list)
-    started: list[asyncio.Future[bool]] = field(default_factory=list)
+    started: list[asyncio.Future[Start]] = field(default_factory=list)
+    leads: dict[int, Lead] = field(default_factory=dict)
+    ended_leads: dict[int, bytes] = field(default_factory=dict)
     attempts: dict[tuple[int, int], AttemptRow] = field(default_factory=dict)
     cache: list[CacheRow] = field(default_factory=list)
     reuses: list[int] = field(default_factory=list)
@@ -107,10 +110,12 @@ class RunDriver:
 
     # What leaves call.
 
-    async def start_attempt(self, row: AttemptRow) -> bool:
-        """Commit the start of an attempt; False: the run is being cancelled and the attempt must not start."""
-        committed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    async def start_attempt(self, row: AttemptRow, lead: Lead | None) -> Start:
+        """Commit the start of an attempt, which may start only if that says so."""
+        committed: asyncio.Future[Start] = asyncio.get_running_loop().create_future()
         self._pending.starts.append(row)
+        if lead is not None:
+            self._pending.leads[row.task_id] = lead
         self._pending.started.append(committed)
         self._something.set()
         return await committed
@@ -121,6 +126,13 @@ class RunDriver:
         if retry_after is not None:
             self._records.await_retry(row.task_id, retry_after, self._now_ns())
         self._something.set()
+
+    def note_cache(self, task_id: int, use: engine.CacheUse) -> None:
+        """Note what the cache had to say. That a task waits is shown at once, all else with the next write of it."""
+        is_waiting = use.answer == engine.CACHE_FOLLOWS
+        self._records.note_cache(task_id, use, is_shown=is_waiting)
+        if is_waiting:
+            self._something.set()
 
     def show_error(self, failure: Failure) -> None:
         """Show on the run why it cannot end."""
@@ -157,6 +169,8 @@ class RunDriver:
             events.ended.append(outcome.event)
             if outcome.attempt is not None:
                 self._pending.attempts[outcome.attempt.task_id, outcome.attempt.number] = outcome.attempt
+            if outcome.led_key:
+                self._pending.ended_leads[outcome.event.task_id] = outcome.led_key
             if outcome.event.HasField("source"):
                 self._pending.reuses.append(outcome.event.source.run_id)
             if outcome.cache_key:
@@ -180,11 +194,23 @@ class RunDriver:
     def _cache_row(self, key: bytes, record: engine.TaskRecord, now_ns: int) -> CacheRow:
         """The outcome for other runs, saying where it comes from."""
         cached = engine.TaskRecord(
-            path=record.path, outputs=record.outputs, key=record.key, preimage=record.preimage
+            path=record.path,
+            outputs=record.outputs,
+            key=record.key,
+            preimage=record.preimage,
+            component=record.component,
         )
         cached.source.run_name, cached.source.run_id = str(self.run.name), self.run.id
         cached.source.task_id, cached.source.path = record.task_id, record.path
-        return CacheRow(key, self.run.id, record.task_id, cached.SerializeToString(), now_ns)
+        return CacheRow(
+            key=key,
+            run_id=self.run.id,
+            task_id=record.task_id,
+            record=cached.SerializeToString(),
+            created_ns=now_ns,
+            task=without_iterations(record.path),
+            component=record.component,
+        )
 
     def _apply(self, decisions: engine.Decisions) -> None:
         now_ns = self._now_ns()
@@ -226,7 +252,7 @@ class RunDriver:
         state = RunState.RUNNING if starts and self._state in _NOT_BEGUN else None
         if not (tasks or starts or pending.attempts or pending.cache or pending.error):
             for committed in pending.started:
-                committed.set_result(False)
+                committed.set_result(Start.REFUSED)
             return
         result = await self._write(
             Progress(
@@ -239,18 +265,33 @@ class RunDriver:
                 attempts=tuple(pending.attempts.values()),
                 state=state,
                 cache=tuple(pending.cache),
+                leads=pending.leads if starts else {},
+                ended_leads=tuple(pending.ended_leads),
                 reuses=tuple(pending.reuses),
                 error=pending.error,
             )
         )
         self._state = result.state
+        self._tell_followers(pending)
         if result.state is RunState.CANCELLING and not self._is_cancelling:
             self.wake_for_cancel()
         if result.were_starts_refused:
             self._records.take_back(earlier for _, earlier in starting)
-        for committed in pending.started:
-            if not committed.done():
-                committed.set_result(bool(starts) and not result.were_starts_refused)
+        elif result.held_back:
+            self._records.take_back(earlier for row, earlier in starting if row.task_id in result.held_back)
+        for start, committed in zip(pending.starts, pending.started, strict=True):
+            if committed.done():
+                continue
+            if not starts or result.were_starts_refused:
+                committed.set_result(Start.REFUSED)
+            else:
+                is_held_back = start.task_id in result.held_back
+                committed.set_result(Start.HELD_BACK if is_held_back else Start.STARTED)
+
+    def _tell_followers(self, pending: _Pending) -> None:
+        """What is committed may be seen by those that wait for it."""
+        for key in pending.ended_leads.values():
+            self._host.sharing.released(scope_of(self.run), key)
 
     async def _finish(self, ended: engine.RunEnded) -> None:
         for record in self._records.all_in_order():
@@ -282,6 +323,7 @@ class RunDriver:
                 ),
             )
         )
+        self._tell_followers(self._pending)
 
 
 _NOT_BEGUN = (RunState.QUEUED, RunState.PENDING)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from reprise.artifact.contract import ArtifactPlace, Known, Presence
-from reprise.domain.run import AttemptRow, CacheRow, Failure, Run
+from reprise.artifact.contract import ArtifactPlace
+from reprise.domain.cache import Lead
+from reprise.domain.run import AttemptRow, Failure, Run
 from reprise.domain.states import AttemptState
 from reprise.executor.attempt_files import log_tail
 from reprise.executor.contract import AttemptSpec, Cause, Executor, Exit
@@ -24,6 +26,7 @@ from reprise.executor.launch import AttemptMaker, CannotLaunch
 from reprise.executor.outputs import OutputsInvalid, collect
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.plan import render
+from reprise.scheduler.sharing import Sharing, is_shared
 
 T = TypeVar("T")
 _LOST_ATTEMPTS_AT_MOST = 3
@@ -34,6 +37,14 @@ _LONGEST_LAST_LINE = 300
 
 
 _ATTEMPT_STATES = {Cause.CANCELLED: AttemptState.CANCELLED, Cause.LOST: AttemptState.LOST}
+
+
+class Start(Enum):
+    """What became of the wish to start an attempt."""
+
+    STARTED = "started"
+    REFUSED = "refused"  # the run is being cancelled
+    HELD_BACK = "held back"  # another run has the outcome of an equal task, or makes it
 
 
 class LeafOwner(Protocol):
@@ -54,7 +65,9 @@ class LeafOwner(Protocol):
         """The local view of it."""
         ...
 
-    async def start_attempt(self, row: AttemptRow) -> bool: ...
+    async def start_attempt(self, row: AttemptRow, lead: Lead | None) -> Start: ...
+
+    def note_cache(self, task_id: int, use: engine.CacheUse) -> None: ...
 
     def end_attempt(self, row: AttemptRow, retry_after: engine.Failure | None) -> None: ...
 
@@ -71,7 +84,7 @@ class LeafHost:
     slots: asyncio.Semaphore
     runs_dir: Path
     now_ns: Callable[[], int]
-    look_up_cache: Callable[[Run, bytes], Awaitable[CacheRow | None]]
+    sharing: Sharing
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +92,7 @@ class LeafOutcome:
     event: engine.LeafEnded
     attempt: AttemptRow | None = None
     cache_key: bytes = b""  # under which other runs may find it; empty: they may not
+    led_key: bytes = b""  # for which equal tasks of other runs may have waited
     kill_method: str = ""
 
     @classmethod
@@ -98,6 +112,8 @@ class Leaf:
         self._owner = owner
         self._host = host
         self._is_cancelled = False
+        # A task that is tried again has begun: it waits for nobody.
+        self._lead = Lead(launch.cache_key, may_wait=False) if is_shared(launch) else None
         # Where `cancel` finds the leaf: waiting for something that may be left, or for its process.
         self._waiting: asyncio.Task[Any] | None = None
         self._handle: bytes | None = None
@@ -115,6 +131,12 @@ class Leaf:
 
     async def run(self) -> LeafOutcome:
         """Errors: none of the task's; it always has an outcome."""
+        outcome = await self._outcome()
+        if self._attempts and is_shared(self._launch):
+            return replace(outcome, led_key=self._launch.cache_key)
+        return outcome
+
+    async def _outcome(self) -> LeafOutcome:
         try:
             return await self._run()
         except (CannotLaunch, EnvironmentFailed) as error:
@@ -124,11 +146,14 @@ class Leaf:
             return LeafOutcome(_ended(self._launch, engine.FAILED, _EXHAUSTED, message))
 
     async def _run(self) -> LeafOutcome:
-        if not self._attempts and (cached := await self._from_cache()) is not None:
-            return cached
-        if self._launch.kind == engine.IMPORTER:
-            return await self._import()
         while True:
+            if not self._attempts:
+                # Asked again each time that a start was held back.
+                answered = await self._unless_cancelled(self._ask_others())
+                if answered is not None:
+                    return answered
+                if self._launch.kind == engine.IMPORTER:
+                    return await self._import()
             last = self._attempts[-1] if self._attempts else None
             if last is not None and not last.state.is_terminal:
                 outcome = await self._await_end(last, None)
@@ -139,25 +164,17 @@ class Leaf:
             if outcome is not None:
                 return outcome
 
-    async def _from_cache(self) -> LeafOutcome | None:
-        launch = self._launch
-        if not (launch.is_cache_enabled and launch.may_read_cache and launch.cache_key):
-            return None
-        row = await self._host.look_up_cache(self._owner.run, launch.cache_key)
-        if row is None:
-            return None
-        record = engine.TaskRecord.FromString(row.record)
-        artifacts = [artifact for group in record.outputs.artifacts for artifact in group.artifacts]
-        known = [Known(artifact.uri, artifact.digest, artifact.fingerprint) for artifact in artifacts]
-        if known:
-            presences = await asyncio.to_thread(self._host.artifacts.look, known)
-            if any(presence in (Presence.MISSING, Presence.CHANGED) for presence in presences):
-                return None
-        return LeafOutcome(
-            engine.LeafEnded(
-                task_id=launch.task_id, state=engine.SKIPPED, outputs=record.outputs, source=record.source
-            )
-        )
+    async def _ask_others(self) -> LeafOutcome | None:
+        """The outcome of an equal task of another run, which is waited for if it runs; None: there is none."""
+        task_id = self._launch.task_id
+
+        def show(use: engine.CacheUse) -> None:
+            self._owner.note_cache(task_id, use)
+
+        shared = await self._host.sharing.ask(self._owner.run, self._launch, show)
+        show(shared.use)
+        self._lead = shared.lead
+        return None if shared.outcome is None else LeafOutcome(shared.outcome)
 
     async def _import(self) -> LeafOutcome:
         launch = self._launch
@@ -219,9 +236,13 @@ class Leaf:
             handle=handle,
             started_ns=self._host.now_ns(),
         )
-        if not await self._owner.start_attempt(row):
-            return LeafOutcome.never_started(self._launch)
+        match await self._owner.start_attempt(row, self._lead):
+            case Start.REFUSED:
+                return LeafOutcome.never_started(self._launch)
+            case Start.HELD_BACK:
+                return None
         self._attempts.append(row)
+        self._lead = replace(self._lead, may_wait=False) if self._lead else None
         await self._host.executor.start(spec, handle)
         return await self._await_end(row, rendered)
 
@@ -252,7 +273,7 @@ class Leaf:
         self._attempts[-1] = row
         if success is not None:
             event = engine.LeafEnded(task_id=row.task_id, state=engine.SUCCEEDED, outputs=success)
-            return LeafOutcome(event, row, _cache_key(self._launch), ended.kill_method)
+            return LeafOutcome(event, row, _cache_key(self._launch), kill_method=ended.kill_method)
         assert failure is not None
         if state is not AttemptState.CANCELLED and not self._is_cancelled and self._may_try_again(row):
             self._owner.end_attempt(row, failure)

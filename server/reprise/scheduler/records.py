@@ -90,6 +90,12 @@ class RunRecords:
             record.candidate.CopyFrom(launch.candidate)
         self._dirty[launch.task_id] = None
 
+    def note_cache(self, task_id: int, use: engine.CacheUse, *, is_shown: bool) -> None:
+        """`is_shown`: written with the next write, else with the next change of the task."""
+        self._records[task_id].cache_use.CopyFrom(use)
+        if is_shown:
+            self._dirty[task_id] = None
+
     def start_attempts(self, starts: Iterable[AttemptRow], now_ns: int) -> list[tuple[TaskRow, bytes]]:
         """Move the tasks of `starts` to RUNNING: the rows to write, each with what `take_back` needs."""
         moved = []

@@ -19,14 +19,16 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from reprise.artifact.contract import ArtifactPlace
+from reprise.domain.cache import OF_ANY_AGE, CacheAge, CacheLook, CacheScope
 from reprise.domain.errors import FenceLost, RepriseError
-from reprise.domain.run import CacheRow, ClaimedRun, Failure, Progress, ProgressResult, Run
+from reprise.domain.run import ClaimedRun, Failure, Progress, ProgressResult, Run
 from reprise.domain.states import RunState
 from reprise.executor.contract import Executor
 from reprise.executor.launch import AttemptMaker
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.scheduler.driver import EncodeDetails, RunDriver
 from reprise.scheduler.leaf import LeafHost
+from reprise.scheduler.sharing import Sharing
 from reprise.store.contract import Store
 
 _log = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ class SchedulerSettings:
     lease_s: float = 15.0
     poll_s: float = 1.0
     look_ahead: int = 64  # leaves prepared beyond those that run
+    cache_age: CacheAge = OF_ANY_AGE
 
 
 class Scheduler:
@@ -120,7 +123,13 @@ class Scheduler:
             slots=slots,
             runs_dir=self._settings.data_dir / "runs",
             now_ns=self._now_ns,
-            look_up_cache=self._look_up_cache,
+            sharing=Sharing(
+                self._look_up_cache,
+                self._artifacts,
+                self._now_ns,
+                self._settings.cache_age,
+                self._settings.poll_s,
+            ),
         )
         self._is_up.set()
         try:
@@ -235,10 +244,8 @@ class Scheduler:
     async def _write(self, progress: Progress) -> ProgressResult:
         return await self._in_thread(self._store.record_progress, progress)
 
-    async def _look_up_cache(self, run: Run, key: bytes) -> CacheRow | None:
-        return await self._in_thread(
-            self._store.look_up_cache, run.name.parent.project, run.pipeline_name, key, run.id
-        )
+    async def _look_up_cache(self, scope: CacheScope, key: bytes) -> CacheLook:
+        return await self._in_thread(self._store.look_up_cache, scope, key, self._now_ns())
 
     async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._writers, lambda: call(*args, **kwargs))

@@ -7,13 +7,13 @@ All methods are plain blocking calls, safe from any thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
+from reprise.domain.cache import CacheLook, CachePage, CacheQuery, CacheRow, CacheScope
 from reprise.domain.names import OperationName, Parent, RunName
 from reprise.domain.run import (
     AttemptRef,
-    CacheRow,
     ChangeSlice,
     ClaimedRun,
     ListQuery,
@@ -24,6 +24,7 @@ from reprise.domain.run import (
     Party,
     Progress,
     ProgressResult,
+    RecordedRun,
     Run,
     RunDetails,
     RunPage,
@@ -71,6 +72,10 @@ class Store(Protocol):
 
     def get_spec(self, digest: bytes) -> bytes: ...
 
+    def get_recorded(self, name: RunName) -> RecordedRun:
+        """The run with the records of its tasks as they are now, from one snapshot. Errors: NotFound."""
+        ...
+
     def get_original(self, parent: Parent, run_id: int) -> OriginalRun:
         """Errors: NotFound; FailedPrecondition when it has not ended."""
         ...
@@ -107,6 +112,24 @@ class Store(Protocol):
         """Forget an operation; what it does goes on. Errors: NotFound."""
         ...
 
+    # The cross-run cache.
+
+    def find_cached(self, scope: CacheScope, keys: Collection[bytes]) -> Mapping[bytes, CacheRow]:
+        """The entries that these keys have."""
+        ...
+
+    def find_cached_of(self, scope: CacheScope, component: str, limit: int) -> Sequence[CacheRow]:
+        """The newest entries of a component's tasks."""
+        ...
+
+    def list_cache(self, query: CacheQuery, page_size: int, page_token: str, now_ns: int) -> CachePage:
+        """In the order of pipeline, task, key. Errors: InvalidArgument for the token."""
+        ...
+
+    def drop_cache(self, query: CacheQuery, now_ns: int) -> int:
+        """Forget these outcomes, so that they answer nobody any more; gives their number."""
+        ...
+
     # The scheduler's part.
 
     def claim_runs(self, owner: str, limit: int, now_ns: int, lease_s: float) -> Sequence[ClaimedRun]:
@@ -125,9 +148,10 @@ class Store(Protocol):
         """Errors: FenceLost."""
         ...
 
-    def look_up_cache(
-        self, project: str, pipeline_name: str, key: bytes, not_run_id: int
-    ) -> CacheRow | None: ...
+    def look_up_cache(self, scope: CacheScope, key: bytes, now_ns: int) -> CacheLook:
+        """The outcome of a key, and who executes it now, from one snapshot. Whoever has the lease of his run
+        renewed until after `now_ns` still executes."""
+        ...
 
     def take_garbage(self, limit: int) -> Sequence[tuple[int, str]]:
         """Folders that no run refers to any more, to be removed by the caller: (id, path below the data dir)."""

@@ -8,11 +8,16 @@ nothing, so that a caller who does not know whether a write was made may make it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import delete, insert, select, update
 
+from reprise.domain.cache import CacheScope
 from reprise.domain.errors import FenceLost, IllegalMove, NotFound
-from reprise.domain.run import Finish, Progress, ProgressResult
+from reprise.domain.run import AttemptRow, Finish, Progress, ProgressResult, TaskRow
 from reprise.domain.states import AttemptState, RunState, move_run
+from reprise.store import leaders
+from reprise.store.cache import put_row
 from reprise.store.database import Transaction
 from reprise.store.details import insert_details
 from reprise.store.operations import run_has_ended
@@ -20,7 +25,7 @@ from reprise.store.references import put_blob, share_files
 from reprise.store.rows import from_failure
 from reprise.store.runs import are_there, log_changes
 from reprise.store.statement import Statement, param
-from reprise.store.tables import attempts, cache_entries, runs, tasks
+from reprise.store.tables import attempts, runs, tasks
 from reprise.store.task_progress import ChangeLog, write_attempts, write_tasks
 
 _LOCK = Statement(
@@ -77,19 +82,6 @@ _LIVING_ATTEMPT = Statement(
     .limit(1),
     "run_id",
 )
-_DROP_CACHE = Statement(
-    delete(cache_entries).where(
-        cache_entries.c.project == param("project"),
-        cache_entries.c.pipeline_name == param("pipeline_name"),
-        cache_entries.c.key == param("key"),
-        cache_entries.c.run_id == param("run_id"),
-    ),
-    "project",
-    "pipeline_name",
-    "key",
-    "run_id",
-)
-_INSERT_CACHE = Statement(insert(cache_entries))
 
 
 def record_progress(tx: Transaction, progress: Progress) -> ProgressResult:
@@ -108,9 +100,16 @@ def record_progress(tx: Transaction, progress: Progress) -> ProgressResult:
     _share(tx, progress)
     if progress.starts and not are_refused and state is not RunState.RUNNING:
         raise IllegalMove(f"nothing starts in a run that is {state.name}")
-    write_tasks(tx, log, progress.tasks if are_refused else [*progress.tasks, *progress.starting])
-    write_attempts(tx, log, progress, are_starts_refused=are_refused)
-    _write_cache(tx, progress, row[6], row[7])
+    scope = CacheScope(row[6], row[7])
+    leaders.release_lead(tx, progress.run_id, progress.ended_leads)
+    held_back: frozenset[int] = frozenset()
+    if progress.leads and not are_refused:
+        held_back = leaders.take_lead(tx, scope, progress.run_id, progress.leads, progress.now_ns)
+    starts, starting = _not_held_back(progress, held_back)
+    write_tasks(tx, log, progress.tasks if are_refused else [*progress.tasks, *starting])
+    write_attempts(tx, log, progress, () if are_refused else starts)
+    for entry in progress.cache:
+        put_row(tx, scope, entry)
     error = (row[4], row[5]) if progress.error is None else from_failure(progress.error)
     if progress.finish is not None:
         state = _end_state(state, progress.finish.state, log)
@@ -134,7 +133,18 @@ def record_progress(tx: Transaction, progress: Progress) -> ProgressResult:
     if progress.finish is not None:
         _finish(tx, progress, progress.finish)
     tx.concerns(progress.run_id)
-    return ProgressResult(state, are_refused)
+    return ProgressResult(state, are_refused, held_back)
+
+
+def _not_held_back(
+    progress: Progress, held_back: frozenset[int]
+) -> tuple[Sequence[AttemptRow], Sequence[TaskRow]]:
+    if not held_back:
+        return progress.starts, progress.starting
+    return (
+        [start for start in progress.starts if start.task_id not in held_back],
+        [row for row in progress.starting if row.task_id not in held_back],
+    )
 
 
 def _repeated(progress: Progress, state: RunState) -> ProgressResult:
@@ -162,6 +172,7 @@ def _finish(tx: Transaction, progress: Progress, finish: Finish) -> None:
     tx.execute(_END_RUN, progress.now_ns, digest, progress.run_id, progress.fence)
     insert_details(tx, progress.run_id, finish)
     tx.execute(_DELETE_TASKS, progress.run_id)
+    leaders.release_run(tx, progress.run_id)
     run_has_ended(tx, progress.run_id, finish.state, progress.now_ns)
 
 
@@ -172,18 +183,3 @@ def _share(tx: Transaction, progress: Progress) -> None:
     if not are_there(tx, sources):
         raise NotFound("an outcome that was to be reused has been deleted")
     share_files(tx, progress.run_id, sources)
-
-
-def _write_cache(tx: Transaction, progress: Progress, project: str, pipeline_name: str) -> None:
-    for entry in progress.cache:
-        tx.execute(_DROP_CACHE, project, pipeline_name, entry.key, progress.run_id)
-        tx.execute(
-            _INSERT_CACHE,
-            project,
-            pipeline_name,
-            entry.key,
-            progress.run_id,
-            entry.task_id,
-            entry.created_ns,
-            entry.record,
-        )

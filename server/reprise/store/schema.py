@@ -38,8 +38,8 @@ def bring_up_to_date(connection: Connection) -> None:
     migrate(connection, version)
 
 
-def migrate(connection: Connection, version: str) -> None:
-    """Replay the migrations from `version` ("": from nothing) to the newest."""
+def migrate(connection: Connection, version: str, to: str = SCHEMA_VERSION) -> None:
+    """Replay the migrations from `version` ("": from nothing) to another, else the newest."""
     from alembic.migration import MigrationContext
     from alembic.operations import Operations
     from alembic.script import ScriptDirectory
@@ -53,7 +53,7 @@ def migrate(connection: Connection, version: str) -> None:
         )
     context = MigrationContext.configure(
         connection,
-        opts={"fn": lambda revision, _: scripts._upgrade_revs(SCHEMA_VERSION, revision), "script": scripts},
+        opts={"fn": lambda revision, _: scripts._upgrade_revs(to, revision), "script": scripts},
     )
     with Operations.context(context):
         context.run_migrations()

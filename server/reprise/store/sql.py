@@ -6,12 +6,12 @@ Invariant: nothing here knows which database it is; what differs stands behind `
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
+from reprise.domain.cache import CacheLook, CachePage, CacheQuery, CacheRow, CacheScope
 from reprise.domain.names import OperationName, Parent, RunName
 from reprise.domain.run import (
     AttemptRef,
-    CacheRow,
     ChangeSlice,
     ClaimedRun,
     Finish,
@@ -23,6 +23,7 @@ from reprise.domain.run import (
     Party,
     Progress,
     ProgressResult,
+    RecordedRun,
     Run,
     RunDetails,
     RunPage,
@@ -35,9 +36,11 @@ from reprise.store import (
     cancel,
     claims,
     deletion,
+    leaders,
     listing,
     operations,
     progress,
+    recorded,
     references,
     runs,
     slices,
@@ -81,6 +84,9 @@ class SqlStore:
     def get_spec(self, digest: bytes) -> bytes:
         return runs.get_spec(self._database, digest)
 
+    def get_recorded(self, name: RunName) -> RecordedRun:
+        return self._database.read(lambda tx: recorded.get_recorded(tx, name))
+
     def get_original(self, parent: Parent, run_id: int) -> OriginalRun:
         return self._database.read(lambda tx: runs.get_original(tx, parent, run_id))
 
@@ -117,6 +123,18 @@ class SqlStore:
     def delete_operation(self, name: OperationName) -> None:
         self._database.mutate(lambda tx: operations.delete_operation(tx, name), is_urgent=True)
 
+    def find_cached(self, scope: CacheScope, keys: Collection[bytes]) -> Mapping[bytes, CacheRow]:
+        return self._database.read(lambda tx: cache.find_rows(tx, scope, keys))
+
+    def find_cached_of(self, scope: CacheScope, component: str, limit: int) -> Sequence[CacheRow]:
+        return self._database.read(lambda tx: cache.find_of_component(tx, scope, component, limit))
+
+    def list_cache(self, query: CacheQuery, page_size: int, page_token: str, now_ns: int) -> CachePage:
+        return self._database.read(lambda tx: cache.list_entries(tx, query, page_size, page_token, now_ns))
+
+    def drop_cache(self, query: CacheQuery, now_ns: int) -> int:
+        return self._database.mutate(lambda tx: cache.drop_entries(tx, query, now_ns), is_urgent=True)
+
     def claim_runs(self, owner: str, limit: int, now_ns: int, lease_s: float) -> Sequence[ClaimedRun]:
         return claims.claim_runs(self._database, owner, limit, now_ns, lease_s)
 
@@ -134,8 +152,10 @@ class SqlStore:
         is_small = finish is not None and _size(finish) <= _SMALL_END_BYTES
         return self._database.mutate(lambda tx: progress.record_progress(tx, progress_), is_urgent=is_small)
 
-    def look_up_cache(self, project: str, pipeline_name: str, key: bytes, not_run_id: int) -> CacheRow | None:
-        return cache.look_up_cache(self._database, project, pipeline_name, key, not_run_id)
+    def look_up_cache(self, scope: CacheScope, key: bytes, now_ns: int) -> CacheLook:
+        return self._database.read(
+            lambda tx: CacheLook(cache.find_row(tx, scope, key), leaders.find_leader(tx, scope, key, now_ns))
+        )
 
     def take_garbage(self, limit: int) -> Sequence[tuple[int, str]]:
         return self._database.read(lambda tx: references.take_garbage(tx, limit))

@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest migration; Alembic is loaded only where a database has another one."""
 
 # `BIGINT PRIMARY KEY` would not be SQLite's row id, so the variant is needed there.
@@ -275,12 +275,29 @@ cache_entries = Table(
     metadata,
     _key("project"),
     _key("pipeline_name"),
-    Column("key", LargeBinary, primary_key=True),
-    _run_id(),
+    Column("key", LargeBinary, primary_key=True),  # the newest outcome of a key replaces the one before
+    _run_id(primary_key=False),
     _number("task_id"),
     _number("created_ns"),
     _bytes("record"),
+    _text("task"),  # its path without the indices of iterations
+    _text("component"),
     Index("ix_cache_entries_run_id", "run_id"),
+    Index("ix_cache_entries_task", "project", "pipeline_name", "task", "key"),
+    Index("ix_cache_entries_component", "project", "pipeline_name", "component", "created_ns"),
+)
+
+# The task that executes a key now; see `leaders` for when it leads.
+cache_leaders = Table(
+    "cache_leaders",
+    metadata,
+    _key("project"),
+    _key("pipeline_name"),
+    Column("key", LargeBinary, primary_key=True),
+    _run_id(primary_key=False),
+    _number("task_id"),
+    Index("ix_cache_leaders_run_id", "run_id", "task_id"),
+    sqlite_with_rowid=False,
 )
 
 file_references = Table(

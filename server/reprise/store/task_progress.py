@@ -126,9 +126,8 @@ def write_tasks(tx: Transaction, log: ChangeLog, rows: Sequence[TaskRow]) -> Non
 _Siblings = dict[int, tuple[int, int]]
 
 
-def write_attempts(tx: Transaction, log: ChangeLog, progress: Progress, *, are_starts_refused: bool) -> None:
-    """First what became of those that ran, then the starts."""
-    starts = () if are_starts_refused else progress.starts
+def write_attempts(tx: Transaction, log: ChangeLog, progress: Progress, starts: Sequence[AttemptRow]) -> None:
+    """First what became of those that ran, then `starts`: those of the progress that nothing speaks against."""
     concerned = {attempt.task_id for rows in (progress.attempts, starts) for attempt in rows}
     if not concerned:
         return
@@ -137,7 +136,7 @@ def write_attempts(tx: Transaction, log: ChangeLog, progress: Progress, *, are_s
         known[task_id][number] = (state, fence)
     _write_changes(tx, log, progress.attempts, known)
     if starts:
-        _write_starts(tx, log, progress, known)
+        _write_starts(tx, log, progress, starts, known)
 
 
 def _write_changes(
@@ -166,11 +165,17 @@ def _write_changes(
     tx.execute_many(_UPDATE_ATTEMPT, updates)
 
 
-def _write_starts(tx: Transaction, log: ChangeLog, progress: Progress, known: dict[int, _Siblings]) -> None:
+def _write_starts(
+    tx: Transaction,
+    log: ChangeLog,
+    progress: Progress,
+    starts: Sequence[AttemptRow],
+    known: dict[int, _Siblings],
+) -> None:
     paths = {row.task_id: row.path for row in (*progress.tasks, *progress.starting)}
     fence = progress.fence
     inserts: list[Row] = []
-    for start in progress.starts:
+    for start in starts:
         task_id, number, state = start.task_id, start.number, int(start.state)
         siblings = known[task_id]
         if siblings.get(number) == (state, fence):

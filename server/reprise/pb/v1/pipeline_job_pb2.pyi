@@ -196,7 +196,7 @@ class PipelineJobDetail(_message.Message):
     def __init__(self, pipeline_context: _Optional[_Union[_values_pb2.Context, _Mapping]] = ..., pipeline_run_context: _Optional[_Union[_values_pb2.Context, _Mapping]] = ..., task_details: _Optional[_Iterable[_Union[PipelineTaskDetail, _Mapping]]] = ..., outputs: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., output_artifacts: _Optional[_Mapping[str, PipelineTaskDetail.ArtifactList]] = ...) -> None: ...
 
 class PipelineTaskDetail(_message.Message):
-    __slots__ = ("task_id", "task_name", "create_time", "start_time", "end_time", "executor_detail", "state", "execution", "error", "inputs", "outputs", "parent_task_id", "pipeline_task_status", "task_unique_name", "verdict", "reason", "reason_field", "caused_by", "reused_from", "is_left_out", "attempts", "kill_method", "overridden_inputs")
+    __slots__ = ("task_id", "task_name", "create_time", "start_time", "end_time", "executor_detail", "state", "execution", "error", "inputs", "outputs", "parent_task_id", "pipeline_task_status", "task_unique_name", "verdict", "reason", "reason_field", "caused_by", "reused_from", "is_left_out", "attempts", "kill_method", "overridden_inputs", "cache_answer", "cache_note")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STATE_UNSPECIFIED: _ClassVar[PipelineTaskDetail.State]
@@ -270,6 +270,8 @@ class PipelineTaskDetail(_message.Message):
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     KILL_METHOD_FIELD_NUMBER: _ClassVar[int]
     OVERRIDDEN_INPUTS_FIELD_NUMBER: _ClassVar[int]
+    CACHE_ANSWER_FIELD_NUMBER: _ClassVar[int]
+    CACHE_NOTE_FIELD_NUMBER: _ClassVar[int]
     task_id: int
     task_name: str
     create_time: _timestamp_pb2.Timestamp
@@ -293,7 +295,9 @@ class PipelineTaskDetail(_message.Message):
     attempts: int
     kill_method: str
     overridden_inputs: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, task_id: _Optional[int] = ..., task_name: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., executor_detail: _Optional[_Union[PipelineTaskExecutorDetail, _Mapping]] = ..., state: _Optional[_Union[PipelineTaskDetail.State, str]] = ..., execution: _Optional[_Union[_values_pb2.Execution, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., inputs: _Optional[_Mapping[str, PipelineTaskDetail.ArtifactList]] = ..., outputs: _Optional[_Mapping[str, PipelineTaskDetail.ArtifactList]] = ..., parent_task_id: _Optional[int] = ..., pipeline_task_status: _Optional[_Iterable[_Union[PipelineTaskDetail.PipelineTaskStatus, _Mapping]]] = ..., task_unique_name: _Optional[str] = ..., verdict: _Optional[_Union[_pipeline_state_pb2.Verdict, str]] = ..., reason: _Optional[_Union[_pipeline_state_pb2.Reason, str]] = ..., reason_field: _Optional[str] = ..., caused_by: _Optional[str] = ..., reused_from: _Optional[_Union[ReusedFrom, _Mapping]] = ..., is_left_out: bool = ..., attempts: _Optional[int] = ..., kill_method: _Optional[str] = ..., overridden_inputs: _Optional[_Iterable[str]] = ...) -> None: ...
+    cache_answer: _pipeline_state_pb2.CacheAnswer
+    cache_note: str
+    def __init__(self, task_id: _Optional[int] = ..., task_name: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., executor_detail: _Optional[_Union[PipelineTaskExecutorDetail, _Mapping]] = ..., state: _Optional[_Union[PipelineTaskDetail.State, str]] = ..., execution: _Optional[_Union[_values_pb2.Execution, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., inputs: _Optional[_Mapping[str, PipelineTaskDetail.ArtifactList]] = ..., outputs: _Optional[_Mapping[str, PipelineTaskDetail.ArtifactList]] = ..., parent_task_id: _Optional[int] = ..., pipeline_task_status: _Optional[_Iterable[_Union[PipelineTaskDetail.PipelineTaskStatus, _Mapping]]] = ..., task_unique_name: _Optional[str] = ..., verdict: _Optional[_Union[_pipeline_state_pb2.Verdict, str]] = ..., reason: _Optional[_Union[_pipeline_state_pb2.Reason, str]] = ..., reason_field: _Optional[str] = ..., caused_by: _Optional[str] = ..., reused_from: _Optional[_Union[ReusedFrom, _Mapping]] = ..., is_left_out: bool = ..., attempts: _Optional[int] = ..., kill_method: _Optional[str] = ..., overridden_inputs: _Optional[_Iterable[str]] = ..., cache_answer: _Optional[_Union[_pipeline_state_pb2.CacheAnswer, str]] = ..., cache_note: _Optional[str] = ...) -> None: ...
 
 class ReusedFrom(_message.Message):
     __slots__ = ("pipeline_job", "task_id", "task_unique_name")

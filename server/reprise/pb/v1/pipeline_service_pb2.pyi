@@ -2,6 +2,8 @@ from google.api import annotations_pb2 as _annotations_pb2
 from google.longrunning import operations_proto_pb2 as _operations_pb2
 from google.protobuf import empty_pb2 as _empty_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
+from reprise.pb.v1 import cache_pb2 as _cache_pb2
+from reprise.pb.v1 import explain_pb2 as _explain_pb2
 from reprise.pb.v1 import pipeline_job_pb2 as _pipeline_job_pb2
 from reprise.pb.v1 import rerun_pb2 as _rerun_pb2
 from reprise.pb.v1 import watch_pb2 as _watch_pb2

@@ -61,6 +61,20 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_NOT_COMPARABLE: _ClassVar[Reason]
     REASON_FAIL_FAST: _ClassVar[Reason]
     REASON_CANCELLED_BY_REQUEST: _ClassVar[Reason]
+
+class CacheAnswer(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CACHE_ANSWER_UNSPECIFIED: _ClassVar[CacheAnswer]
+    CACHE_ANSWER_OFF: _ClassVar[CacheAnswer]
+    CACHE_ANSWER_REQUESTED: _ClassVar[CacheAnswer]
+    CACHE_ANSWER_EXIT_TASK: _ClassVar[CacheAnswer]
+    CACHE_ANSWER_REIMPORT: _ClassVar[CacheAnswer]
+    CACHE_ANSWER_NO_ENTRY: _ClassVar[CacheAnswer]
+    CACHE_ANSWER_EXPIRED: _ClassVar[CacheAnswer]
+    CACHE_ANSWER_ARTIFACTS_GONE: _ClassVar[CacheAnswer]
+    CACHE_ANSWER_SAME_RUN: _ClassVar[CacheAnswer]
+    CACHE_ANSWER_ANSWERED: _ClassVar[CacheAnswer]
+    CACHE_ANSWER_FOLLOWS: _ClassVar[CacheAnswer]
 PIPELINE_STATE_UNSPECIFIED: PipelineState
 PIPELINE_STATE_QUEUED: PipelineState
 PIPELINE_STATE_PENDING: PipelineState
@@ -107,3 +121,14 @@ REASON_CHILDREN: Reason
 REASON_NOT_COMPARABLE: Reason
 REASON_FAIL_FAST: Reason
 REASON_CANCELLED_BY_REQUEST: Reason
+CACHE_ANSWER_UNSPECIFIED: CacheAnswer
+CACHE_ANSWER_OFF: CacheAnswer
+CACHE_ANSWER_REQUESTED: CacheAnswer
+CACHE_ANSWER_EXIT_TASK: CacheAnswer
+CACHE_ANSWER_REIMPORT: CacheAnswer
+CACHE_ANSWER_NO_ENTRY: CacheAnswer
+CACHE_ANSWER_EXPIRED: CacheAnswer
+CACHE_ANSWER_ARTIFACTS_GONE: CacheAnswer
+CACHE_ANSWER_SAME_RUN: CacheAnswer
+CACHE_ANSWER_ANSWERED: CacheAnswer
+CACHE_ANSWER_FOLLOWS: CacheAnswer

@@ -77,6 +77,20 @@ class Presence(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CHANGED: _ClassVar[Presence]
     UNCHECKABLE: _ClassVar[Presence]
 
+class CacheAnswer(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CACHE_ANSWER_UNSPECIFIED: _ClassVar[CacheAnswer]
+    CACHE_OFF: _ClassVar[CacheAnswer]
+    CACHE_REQUESTED: _ClassVar[CacheAnswer]
+    CACHE_EXIT_TASK: _ClassVar[CacheAnswer]
+    CACHE_REIMPORT: _ClassVar[CacheAnswer]
+    CACHE_NO_ENTRY: _ClassVar[CacheAnswer]
+    CACHE_EXPIRED: _ClassVar[CacheAnswer]
+    CACHE_ARTIFACTS_GONE: _ClassVar[CacheAnswer]
+    CACHE_SAME_RUN: _ClassVar[CacheAnswer]
+    CACHE_ANSWERED: _ClassVar[CacheAnswer]
+    CACHE_FOLLOWS: _ClassVar[CacheAnswer]
+
 class FailurePolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     FAILURE_POLICY_UNSPECIFIED: _ClassVar[FailurePolicy]
@@ -137,6 +151,17 @@ PRESENT: Presence
 MISSING: Presence
 CHANGED: Presence
 UNCHECKABLE: Presence
+CACHE_ANSWER_UNSPECIFIED: CacheAnswer
+CACHE_OFF: CacheAnswer
+CACHE_REQUESTED: CacheAnswer
+CACHE_EXIT_TASK: CacheAnswer
+CACHE_REIMPORT: CacheAnswer
+CACHE_NO_ENTRY: CacheAnswer
+CACHE_EXPIRED: CacheAnswer
+CACHE_ARTIFACTS_GONE: CacheAnswer
+CACHE_SAME_RUN: CacheAnswer
+CACHE_ANSWERED: CacheAnswer
+CACHE_FOLLOWS: CacheAnswer
 FAILURE_POLICY_UNSPECIFIED: FailurePolicy
 FAIL_SLOW: FailurePolicy
 FAIL_FAST_POLICY: FailurePolicy
@@ -215,8 +240,18 @@ class Source(_message.Message):
     path: str
     def __init__(self, run_name: _Optional[str] = ..., run_id: _Optional[int] = ..., task_id: _Optional[int] = ..., path: _Optional[str] = ...) -> None: ...
 
+class CacheUse(_message.Message):
+    __slots__ = ("answer", "note", "source")
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    answer: CacheAnswer
+    note: str
+    source: Source
+    def __init__(self, answer: _Optional[_Union[CacheAnswer, str]] = ..., note: _Optional[str] = ..., source: _Optional[_Union[Source, _Mapping]] = ...) -> None: ...
+
 class TaskRecord(_message.Message):
-    __slots__ = ("task_id", "parent_task_id", "name", "path", "kind", "state", "verdict", "reason", "reason_field", "caused_by", "inputs", "outputs", "error", "key", "preimage", "source", "is_left_out", "override_inputs", "candidate", "iteration_index", "item_identity", "component", "is_exit_task", "upstream", "created_ns", "started_ns", "ended_ns", "attempts", "history", "kill_method", "image", "end_order")
+    __slots__ = ("task_id", "parent_task_id", "name", "path", "kind", "state", "verdict", "reason", "reason_field", "caused_by", "inputs", "outputs", "error", "key", "preimage", "source", "is_left_out", "override_inputs", "candidate", "iteration_index", "item_identity", "component", "is_exit_task", "upstream", "created_ns", "started_ns", "ended_ns", "attempts", "history", "kill_method", "image", "end_order", "cache_key", "cache_use")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     PARENT_TASK_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -249,6 +284,8 @@ class TaskRecord(_message.Message):
     KILL_METHOD_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     END_ORDER_FIELD_NUMBER: _ClassVar[int]
+    CACHE_KEY_FIELD_NUMBER: _ClassVar[int]
+    CACHE_USE_FIELD_NUMBER: _ClassVar[int]
     task_id: int
     parent_task_id: int
     name: str
@@ -281,7 +318,9 @@ class TaskRecord(_message.Message):
     kill_method: str
     image: str
     end_order: int
-    def __init__(self, task_id: _Optional[int] = ..., parent_task_id: _Optional[int] = ..., name: _Optional[str] = ..., path: _Optional[str] = ..., kind: _Optional[_Union[Kind, str]] = ..., state: _Optional[_Union[State, str]] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., reason: _Optional[_Union[Reason, str]] = ..., reason_field: _Optional[str] = ..., caused_by: _Optional[str] = ..., inputs: _Optional[_Union[Values, _Mapping]] = ..., outputs: _Optional[_Union[Values, _Mapping]] = ..., error: _Optional[_Union[Failure, _Mapping]] = ..., key: _Optional[bytes] = ..., preimage: _Optional[bytes] = ..., source: _Optional[_Union[Source, _Mapping]] = ..., is_left_out: bool = ..., override_inputs: _Optional[_Union[Values, _Mapping]] = ..., candidate: _Optional[_Union[TaskRecord, _Mapping]] = ..., iteration_index: _Optional[int] = ..., item_identity: _Optional[str] = ..., component: _Optional[str] = ..., is_exit_task: bool = ..., upstream: _Optional[_Iterable[int]] = ..., created_ns: _Optional[int] = ..., started_ns: _Optional[int] = ..., ended_ns: _Optional[int] = ..., attempts: _Optional[int] = ..., history: _Optional[_Iterable[_Union[StateChange, _Mapping]]] = ..., kill_method: _Optional[str] = ..., image: _Optional[str] = ..., end_order: _Optional[int] = ...) -> None: ...
+    cache_key: bytes
+    cache_use: CacheUse
+    def __init__(self, task_id: _Optional[int] = ..., parent_task_id: _Optional[int] = ..., name: _Optional[str] = ..., path: _Optional[str] = ..., kind: _Optional[_Union[Kind, str]] = ..., state: _Optional[_Union[State, str]] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., reason: _Optional[_Union[Reason, str]] = ..., reason_field: _Optional[str] = ..., caused_by: _Optional[str] = ..., inputs: _Optional[_Union[Values, _Mapping]] = ..., outputs: _Optional[_Union[Values, _Mapping]] = ..., error: _Optional[_Union[Failure, _Mapping]] = ..., key: _Optional[bytes] = ..., preimage: _Optional[bytes] = ..., source: _Optional[_Union[Source, _Mapping]] = ..., is_left_out: bool = ..., override_inputs: _Optional[_Union[Values, _Mapping]] = ..., candidate: _Optional[_Union[TaskRecord, _Mapping]] = ..., iteration_index: _Optional[int] = ..., item_identity: _Optional[str] = ..., component: _Optional[str] = ..., is_exit_task: bool = ..., upstream: _Optional[_Iterable[int]] = ..., created_ns: _Optional[int] = ..., started_ns: _Optional[int] = ..., ended_ns: _Optional[int] = ..., attempts: _Optional[int] = ..., history: _Optional[_Iterable[_Union[StateChange, _Mapping]]] = ..., kill_method: _Optional[str] = ..., image: _Optional[str] = ..., end_order: _Optional[int] = ..., cache_key: _Optional[bytes] = ..., cache_use: _Optional[_Union[CacheUse, _Mapping]] = ...) -> None: ...
 
 class StateChange(_message.Message):
     __slots__ = ("at_ns", "state", "error")
@@ -726,3 +765,29 @@ class Rendered(_message.Message):
     problems: _containers.RepeatedCompositeFieldContainer[Problem]
     resources: Resources
     def __init__(self, argv_command: _Optional[_Iterable[str]] = ..., argv_args: _Optional[_Iterable[str]] = ..., env: _Optional[_Iterable[_Union[EnvVar, _Mapping]]] = ..., executor_input_json: _Optional[str] = ..., image: _Optional[str] = ..., output_files: _Optional[_Iterable[_Union[OutputFile, _Mapping]]] = ..., output_artifacts: _Optional[_Iterable[_Union[PreparedArtifact, _Mapping]]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ...) -> None: ...
+
+class KeyDifference(_message.Message):
+    __slots__ = ("field", "old", "new")
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    OLD_FIELD_NUMBER: _ClassVar[int]
+    NEW_FIELD_NUMBER: _ClassVar[int]
+    field: str
+    old: KeyValue
+    new: KeyValue
+    def __init__(self, field: _Optional[str] = ..., old: _Optional[_Union[KeyValue, _Mapping]] = ..., new: _Optional[_Union[KeyValue, _Mapping]] = ...) -> None: ...
+
+class KeyValue(_message.Message):
+    __slots__ = ("json", "digest")
+    JSON_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    json: str
+    digest: str
+    def __init__(self, json: _Optional[str] = ..., digest: _Optional[str] = ...) -> None: ...
+
+class KeyDifferences(_message.Message):
+    __slots__ = ("differences", "is_comparable")
+    DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
+    IS_COMPARABLE_FIELD_NUMBER: _ClassVar[int]
+    differences: _containers.RepeatedCompositeFieldContainer[KeyDifference]
+    is_comparable: bool
+    def __init__(self, differences: _Optional[_Iterable[_Union[KeyDifference, _Mapping]]] = ..., is_comparable: bool = ...) -> None: ...

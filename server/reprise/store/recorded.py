@@ -1,0 +1,45 @@
+"""The task records of a run, while it goes on and after, and of its original as the run has bound it."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from reprise.domain.names import RunName
+from reprise.domain.run import RecordedRun
+from reprise.pb.engine.v1 import engine_pb2 as engine
+from reprise.store.database import Transaction
+from reprise.store.rows import RUN_COLUMNS, RUN_WIDTH, to_run
+from reprise.store.runs import GET_TASKS, get_blob, no_run
+from reprise.store.statement import Statement, param
+from reprise.store.tables import run_payloads, runs
+
+_GET = Statement(
+    select(
+        *RUN_COLUMNS,
+        runs.c.records_digest,
+        runs.c.original_spec_digest,
+        runs.c.original_records_digest,
+        runs.c.original_records_name,
+    )
+    .select_from(runs.join(run_payloads))
+    .where(
+        runs.c.project == param("project"),
+        runs.c.location == param("location"),
+        runs.c.job_id == param("job_id"),
+    ),
+    "project",
+    "location",
+    "job_id",
+)
+
+
+def get_recorded(tx: Transaction, name: RunName) -> RecordedRun:
+    row = tx.one(_GET, name.parent.project, name.parent.location, name.job_id)
+    if row is None:
+        raise no_run(name)
+    run = to_run(row)
+    records_digest, *original = row[RUN_WIDTH:]
+    if records_digest is not None:
+        return RecordedRun(run, get_blob(tx, records_digest), *original)
+    tasks = [engine.TaskRecord.FromString(task[3]) for task in tx.all(GET_TASKS, run.id)]
+    return RecordedRun(run, engine.TaskRecords(tasks=tasks).SerializeToString(), *original)
