@@ -29,7 +29,14 @@ class Scripted(grpc.GenericRpcHandler):
         self.requests: list[bytes] = []
 
     def service(self, handler_call_details: Any) -> grpc.RpcMethodHandler:
+        if handler_call_details.method.endswith("StreamPlanRerun"):
+            return grpc.unary_stream_rpc_method_handler(self._stream)
         return grpc.unary_unary_rpc_method_handler(self._answer)
+
+    def _stream(self, request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        self.requests.append(request)
+        while self.answers:
+            yield self.answers.pop(0)(request, context)
 
     def _answer(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         self.requests.append(request)
@@ -145,16 +152,28 @@ def test_a_listing_takes_as_many_pages_as_it_needs(scripted: tuple[Scripted, Cli
     assert [(each.page_size, each.page_token) for each in sent] == [(100, ""), (50, "a")]
 
 
-def test_a_plan_is_put_together_from_its_pages(scripted: tuple[Scripted, Client]) -> None:
-    def page(number: int, token: str) -> Answer:
-        answer = reruns.PlanRerunResponse(etag="e", next_page_token=token)
-        answer.tasks.add(task_id=number)
+def test_a_plan_is_put_together_from_its_pieces_and_asked_for_again_before_the_first(
+    scripted: tuple[Scripted, Client],
+) -> None:
+    def piece(etag: str, *numbers: int) -> Answer:
+        answer = reruns.PlanRerunResponse(etag=etag)
+        for number in numbers:
+            answer.tasks.add(task_id=number)
         return lambda _request, _context: answer.SerializeToString()
 
     handler, client = scripted
-    handler.answers = [page(1, "next"), page(2, "")]
+    handler.answers = [_unavailable, piece("e"), piece("", 1), piece("", 2)]
     plan = client.plan(reruns.RerunPipelineJobRequest(name="n"))
     assert [task.task_id for task in plan.tasks] == [1, 2] and plan.etag == "e"
+    assert len(handler.requests) == 2
+
+
+def test_a_plan_that_breaks_off_is_an_error(scripted: tuple[Scripted, Client]) -> None:
+    handler, client = scripted
+    handler.answers = [lambda _request, _context: b"", _unavailable, lambda _request, _context: b""]
+    with pytest.raises(UnavailableError):
+        client.plan(reruns.RerunPipelineJobRequest(name="n"))
+    assert len(handler.requests) == 1
 
 
 def _tasks(*paths: str) -> Sequence[jobs.PipelineTaskDetail]:

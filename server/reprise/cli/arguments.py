@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from reprise.cli.durations import seconds
 from reprise.cli.exit_codes import EPILOG
 
 _Parser = argparse.ArgumentParser
@@ -15,7 +16,19 @@ _Adder = Callable[..., _Parser]
 
 def add_commands(parser: _Parser) -> None:
     """Add every command to the parser; `handler` of the parsed arguments names the function that runs it."""
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    add = _adder(parser, "COMMAND")
+    _add_server_commands(add)
+    connection = _connection()
+    _add_submit(add, connection)
+    _add_reading(add, connection)
+    _add_reruns(add, connection)
+    _add_explaining(add, connection)
+    _add_ending(add, connection)
+
+
+def _adder(parser: _Parser, metavar: str) -> _Adder:
+    """What adds commands to a parser."""
+    commands = parser.add_subparsers(title="commands", metavar=metavar, required=True)
 
     def add(name: str, handler: str, summary: str, *parents: _Parser, **options: Any) -> _Parser:
         command = commands.add_parser(
@@ -29,12 +42,7 @@ def add_commands(parser: _Parser) -> None:
         command.set_defaults(handler=handler)
         return command
 
-    _add_server_commands(add)
-    connection = _connection()
-    _add_submit(add, connection)
-    _add_reading(add, connection)
-    _add_reruns(add, connection)
-    _add_ending(add, connection)
+    return add
 
 
 def _connection() -> _Parser:
@@ -87,6 +95,13 @@ def _add_server_commands(add: _Adder) -> None:
         help="health, REST and a page (default 127.0.0.1:8080)",
     )
     _add_serving_options(serve)
+    serve.add_argument(
+        "--cache-max-age",
+        metavar="TIME",
+        type=seconds,
+        default=0.0,
+        help="older outcomes of other runs answer no task: 90, 15m, 12h, 7d (default 0: no limit)",
+    )
     _add_task_options(serve)
     demo = add(
         "demo",
@@ -315,6 +330,47 @@ def _add_reruns(add: _Adder, connection: _Parser) -> None:
     )
     _add_wait_options(rerun)
     plan.set_defaults(plan=True, etag="")
+
+
+def _add_explaining(add: _Adder, connection: _Parser) -> None:
+    explain = add(
+        "explain",
+        "reprise.cli.explain:explain",
+        "say why a task ran again, and why the cache did not answer",
+        connection,
+    )
+    explain.add_argument("run", metavar="RUN")
+    explain.add_argument("task", metavar="TASK", help="its path, the end of it, or its id")
+    explain.add_argument(
+        "--against",
+        metavar="RUN",
+        default="",
+        help="compare with this run (default: the original, or without one the cache)",
+    )
+    cache = add("cache", "", "look into the cross-run cache, or forget what it keeps")
+    add_to_cache = _adder(cache, "list|drop")
+    for name, summary in (("list", "list outcomes that are kept"), ("drop", "forget outcomes")):
+        command = add_to_cache(name, f"reprise.cli.explain:{name}_cache", summary, connection)
+        command.add_argument("--pipeline", metavar="NAME", default="", help="of this pipeline")
+        command.add_argument(
+            "--task",
+            metavar="TASK",
+            default="",
+            help="of this task: a path, in which the indices of iterations do not count",
+        )
+        command.add_argument(
+            "--older-than",
+            metavar="TIME",
+            type=seconds,
+            default=0.0,
+            help="kept at least so long ago: 90, 15m, 12h, 7d",
+        )
+        if name == "list":
+            command.add_argument(
+                "--limit", type=int, default=100, metavar="N", help="at most so many; 0: all (default 100)"
+            )
+        else:
+            command.add_argument("--all", action="store_true", help="of every pipeline of the project")
 
 
 def _add_ending(add: _Adder, connection: _Parser) -> None:

@@ -15,11 +15,11 @@ from reprise.cli.exit_codes import ExitCode
 from reprise.cli.output import Output
 from reprise.cli.runs import follow, given_parameters, labels, output_directory
 from reprise.cli.session import UsageError, connected
-from reprise.cli.views import plan_json, show_plan
+from reprise.cli.views import plan_json, show_counts, show_planned, show_warnings
 from reprise.client.client import Client
 from reprise.client.parameters import parse_assignment, parse_value
 from reprise.client.pipeline_file import PipelineFile, load_pipeline, parameter_types
-from reprise.client.plan import to_dot, to_mermaid
+from reprise.client.plan import leaves_of, to_dot, to_mermaid
 from reprise.client.requests import FAILURE_POLICIES, artifact_input, fill_spec, to_value
 from reprise.client.tasks import (
     AmbiguousTaskError,
@@ -48,16 +48,29 @@ def plan(client: Client, output: Output, arguments: argparse.Namespace) -> int:
 
 
 def _show_plan(client: Client, output: Output, arguments: argparse.Namespace) -> int:
-    made = client.plan(_request(client, arguments))
+    request = _request(client, arguments)
+    if not (arguments.dot or arguments.mermaid or output.is_json):
+        return _show_pieces(client, output, request)
+    made = client.plan(request)
     if arguments.dot:
         output.line(to_dot(made))
     elif arguments.mermaid:
         output.line(to_mermaid(made))
-    elif output.is_json:
-        output.json(plan_json(made))
     else:
-        show_plan(output, made)
-        output.line(f"etag: {made.etag}")
+        output.json(plan_json(made))
+    return ExitCode.SUCCEEDED
+
+
+def _show_pieces(client: Client, output: Output, request: reruns.RerunPipelineJobRequest) -> int:
+    """The counts at once, then the tasks as they come: a large plan is not waited for."""
+    pieces = client.plan_pieces(request)
+    head = next(pieces)
+    show_counts(output, head.counts)
+    output.line()
+    for piece in pieces:
+        show_planned(output, leaves_of(piece.tasks))
+    show_warnings(output, head.warnings)
+    output.line(f"etag: {head.etag}")
     return ExitCode.SUCCEEDED
 
 

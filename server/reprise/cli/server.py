@@ -158,5 +158,6 @@ def _settings(arguments: argparse.Namespace, data_dir: Path) -> Settings:
         grace_s=arguments.grace,
         environments=arguments.environments,
         task_python=arguments.task_python or sys.executable,
+        cache_max_age_s=getattr(arguments, "cache_max_age", 0.0),
         task_env=dict(parse_assignment(text) for text in arguments.env),
     )

@@ -15,6 +15,7 @@ from reprise.client.plan import Plan, reason_name, verdict_name
 from reprise.client.tasks import path_of
 from reprise.pb.v1 import pipeline_job_pb2 as jobs
 from reprise.pb.v1 import pipeline_state_pb2 as states
+from reprise.pb.v1 import rerun_pb2 as reruns
 
 _State = jobs.PipelineTaskDetail.State
 
@@ -42,7 +43,7 @@ def show_run(output: Output, job: jobs.PipelineJob) -> None:
         ("run", job.name),
         ("name", job.display_name),
         ("state", run_state(job)),
-        ("created", format_time(_seconds(job.create_time))),
+        ("created", format_time(seconds_of(job.create_time))),
         ("took", duration(job.start_time, job.end_time)),
         ("rerun of", job.original_pipeline_job),
         ("error", shorten(job.error.message, 400)),
@@ -81,12 +82,12 @@ def why(task: jobs.PipelineTaskDetail) -> str:
 
 
 def note(task: jobs.PipelineTaskDetail) -> str:
-    """Where a reused outcome is from, that a task was left out, or what went wrong."""
+    """Where a reused outcome is from, that a task was left out, what went wrong, or why the cache was of no use."""
     if task.HasField("reused_from"):
         return f"reused from {task.reused_from.pipeline_job.rpartition('/')[2]}"
     if task.is_left_out:
         return "left out"
-    return shorten(task.error.message, 100)
+    return shorten(task.error.message or task.cache_note, 100)
 
 
 def show_runs(output: Output, runs: Iterable[jobs.PipelineJob]) -> None:
@@ -94,7 +95,7 @@ def show_runs(output: Output, runs: Iterable[jobs.PipelineJob]) -> None:
         (
             run_id(job),
             run_state(job),
-            format_time(_seconds(job.create_time)),
+            format_time(seconds_of(job.create_time)),
             duration(job.start_time, job.end_time),
             job.display_name,
             job.original_pipeline_job.rpartition("/")[2],
@@ -105,7 +106,25 @@ def show_runs(output: Output, runs: Iterable[jobs.PipelineJob]) -> None:
 
 
 def show_plan(output: Output, plan: Plan, indent: str = "") -> None:
-    """Task, verdict, reason, field, caused by: a row for each leaf; then the counts and the warnings."""
+    """The counts, then task, verdict, reason, field, caused by: a row for each leaf; then the warnings."""
+    show_counts(output, plan.counts, indent)
+    output.line()
+    show_planned(output, plan.leaves, indent)
+    show_warnings(output, plan.warnings, indent)
+
+
+def show_counts(output: Output, counts: Iterable[reruns.VerdictCount], indent: str = "") -> None:
+    """How many tasks have which verdict."""
+    summed: dict[str, int] = {}
+    for count in counts:
+        verdict = verdict_name(count.verdict)
+        summed[verdict] = summed.get(verdict, 0) + count.count
+    output.line(
+        indent + (", ".join(f"{number} {verdict}" for verdict, number in summed.items()) or "no tasks")
+    )
+
+
+def show_planned(output: Output, leaves: Iterable[reruns.PlannedTask], indent: str = "") -> None:
     output.table(
         ("TASK", "VERDICT", "REASON", "FIELD", "CAUSED BY", "REUSED FROM"),
         [
@@ -117,17 +136,14 @@ def show_plan(output: Output, plan: Plan, indent: str = "") -> None:
                 task.caused_by,
                 task.reused_from.pipeline_job.rpartition("/")[2],
             )
-            for task in plan.leaves
+            for task in leaves
         ],
         indent,
     )
-    counts: dict[str, int] = {}
-    for count in plan.counts:
-        verdict = verdict_name(count.verdict)
-        counts[verdict] = counts.get(verdict, 0) + count.count
-    output.line()
-    output.line(indent + ", ".join(f"{number} {verdict}" for verdict, number in counts.items()))
-    for warning in plan.warnings:
+
+
+def show_warnings(output: Output, warnings: Iterable[str], indent: str = "") -> None:
+    for warning in warnings:
         output.line(f"{indent}warning: {warning}")
 
 
@@ -141,7 +157,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _seconds(timestamp: Timestamp) -> float:
+def seconds_of(timestamp: Timestamp) -> float:
+    """Since the epoch; 0 for a time that is not set."""
     return timestamp.seconds + timestamp.nanos / 1e9
 
 
@@ -149,4 +166,4 @@ def duration(start: Timestamp, end: Timestamp) -> str:
     """From start to end, or to now; "" for what has not started."""
     if not start.seconds:
         return ""
-    return format_duration((_seconds(end) if end.seconds else time.time()) - _seconds(start))
+    return format_duration((seconds_of(end) if end.seconds else time.time()) - seconds_of(start))

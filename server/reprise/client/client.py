@@ -20,6 +20,8 @@ from google.protobuf.message import Message
 
 from reprise.client.errors import CallError, UnavailableError, from_rpc_error
 from reprise.client.plan import Plan
+from reprise.pb.v1 import cache_pb2 as cache
+from reprise.pb.v1 import explain_pb2 as explain
 from reprise.pb.v1 import pipeline_job_pb2 as jobs
 from reprise.pb.v1 import pipeline_service_pb2 as service
 from reprise.pb.v1 import pipeline_state_pb2 as states
@@ -48,7 +50,7 @@ _OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_len
 _CALL_S = 60.0
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
-_LARGEST_PLAN_PAGE = 10_000
+_PLAN_PIECE = 5_000  # tasks in a message of a plan
 _Answer = TypeVar("_Answer", bound=Message)
 
 
@@ -124,14 +126,54 @@ class Client:
 
     def plan(self, request: reruns.RerunPipelineJobRequest) -> Plan:
         """What `rerun` with this request would do, whole. Nothing is stored."""
-        page_request = reruns.PlanRerunRequest(rerun=request, page_size=_LARGEST_PLAN_PAGE)
-        page = self._call("PlanRerun", page_request, reruns.PlanRerunResponse)
-        plan = Plan.of_page(page)
-        while page.next_page_token:
-            page_request.page_token = page.next_page_token
-            page = self._call("PlanRerun", page_request, reruns.PlanRerunResponse)
-            plan = plan.with_page(page)
-        return plan
+        pieces = self.plan_pieces(request)
+        head = next(pieces)
+        tasks = [task for piece in pieces for task in piece.tasks]
+        return Plan(head.etag, head.pipeline_name, tuple(head.counts), tuple(head.warnings), tasks)
+
+    def plan_pieces(self, request: reruns.RerunPipelineJobRequest) -> Iterator[reruns.PlanRerunResponse]:
+        """The same as it comes: first all but the tasks, then the tasks, some thousands at a time."""
+        plan = reruns.PlanRerunRequest(rerun=request, page_size=_PLAN_PIECE)
+        return self._stream("StreamPlanRerun", plan, reruns.PlanRerunResponse)
+
+    def explain(self, run: str, task: str, against: str = "") -> explain.ExplainTaskResponse:
+        """Why a task ran again or did not, and why the cache did not answer. `task`: a path or an id.
+
+        `against`: a run to compare with; else the original, or without one the cache.
+        """
+        request = explain.ExplainTaskRequest(
+            name=self.run_name(run), task=task, against=self.run_name(against) if against else ""
+        )
+        return self._call("ExplainTask", request, explain.ExplainTaskResponse)
+
+    def cache_entries(
+        self, pipeline_name: str = "", task: str = "", older_than_s: float = 0.0, limit: int | None = None
+    ) -> Iterator[cache.CacheEntry]:
+        """What the cross-run cache of the project keeps, by pipeline and task; pages are fetched as needed."""
+        request = cache.ListCacheEntriesRequest(parent=self.parent, pipeline_name=pipeline_name, task=task)
+        _set_duration(request.older_than, older_than_s)
+        left = limit
+        while left is None or left > 0:
+            request.page_size = 1000 if left is None else min(left, 1000)
+            page = self._call("ListCacheEntries", request, cache.ListCacheEntriesResponse)
+            yield from page.cache_entries
+            left = None if left is None else left - len(page.cache_entries)
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return
+
+    def drop_cache(
+        self, pipeline_name: str = "", task: str = "", older_than_s: float = 0.0, *, is_all: bool = False
+    ) -> int:
+        """Forget outcomes, so that they answer no task any more; gives their number.
+
+        `is_all`: of every pipeline of the project; else `pipeline_name` is needed.
+        """
+        request = cache.DropCacheEntriesRequest(
+            parent=self.parent, pipeline_name=pipeline_name, task=task, all=is_all
+        )
+        _set_duration(request.older_than, older_than_s)
+        return self._call("DropCacheEntries", request, cache.DropCacheEntriesResponse).dropped_count
 
     def cancel(self, run: str) -> None:
         """Once this returns, no task of the run starts any more."""
@@ -167,7 +209,8 @@ class Client:
         while True:
             left_s = max(0.0, min(deadline - time.monotonic(), 30.0))
             request = operations.WaitOperationRequest(name=name)
-            request.timeout.CopyFrom(duration_pb2.Duration(nanos=int(left_s % 1 * 1e9), seconds=int(left_s)))
+            request.timeout.SetInParent()
+            _set_duration(request.timeout, left_s)
             operation = self._operation("WaitOperation", request, left_s + _CALL_S)
             if operation.done or time.monotonic() >= deadline:
                 return operation
@@ -212,20 +255,34 @@ class Client:
         request = reruns.GetTaskLogRequest(
             name=self.run_name(run), task=task, attempt=attempt, offset=offset, follow=follow
         )
-        call = self._channel.unary_stream(  # type: ignore[union-attr]
-            "/reprise.v1.PipelineService/GetTaskLog",
-            request_serializer=reruns.GetTaskLogRequest.SerializeToString,
-            response_deserializer=reruns.GetTaskLogResponse.FromString,
-        )
-        try:
-            yield from call(request)
-        except grpc.RpcError as error:
-            raise from_rpc_error(error) from error
+        return self._stream("GetTaskLog", request, reruns.GetTaskLogResponse)
 
     def check(self) -> None:
         """Return if the server answers. Errors: CallError."""
         request = service.ListPipelineJobsRequest(parent=self.parent, page_size=1)
         self._call("ListPipelineJobs", request, service.ListPipelineJobsResponse, 0.0)
+
+    def _stream(self, method: str, request: Any, answer: type[_Answer]) -> Iterator[_Answer]:
+        call = self._channel.unary_stream(  # type: ignore[union-attr]
+            f"/reprise.v1.PipelineService/{method}",
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=answer.FromString,
+        )
+        until = time.monotonic() + self._outage_s
+        has_begun = False
+        while True:
+            try:
+                for piece in call(request):
+                    has_begun = True
+                    yield piece
+                return
+            except grpc.RpcError as error:
+                failure: CallError = from_rpc_error(error)
+                # What has been given cannot be taken back: only a stream that has not begun is asked for again.
+                is_away = isinstance(failure, UnavailableError) and not has_begun
+                if not is_away or time.monotonic() + _FIRST_PAUSE_S > until:
+                    raise failure from error
+            self._sleep(_FIRST_PAUSE_S)
 
     def _operation(self, method: str, request: Any, timeout_s: float) -> operations.Operation:
         return self._invoke(
@@ -267,3 +324,9 @@ class Client:
                     raise failure from error
             self._sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+
+def _set_duration(target: duration_pb2.Duration, duration_s: float) -> None:
+    """Nothing is set for nothing."""
+    if duration_s:
+        target.seconds, target.nanos = int(duration_s), int(duration_s % 1 * 1e9)

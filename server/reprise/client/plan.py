@@ -1,12 +1,12 @@
-"""The plan of a rerun, put together from its pages, and as a graph.
+"""The plan of a rerun, whole, and as a graph.
 
 Invariant: `tasks` are in the server's order: by id, dropped ones last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from reprise.pb.v1 import pipeline_state_pb2 as states
@@ -31,17 +31,15 @@ class Plan:
     warnings: Sequence[str]
     tasks: Sequence[reruns.PlannedTask]
 
-    @classmethod
-    def of_page(cls, page: reruns.PlanRerunResponse) -> Plan:
-        return cls(page.etag, page.pipeline_name, tuple(page.counts), tuple(page.warnings), tuple(page.tasks))
-
-    def with_page(self, page: reruns.PlanRerunResponse) -> Plan:
-        return replace(self, tasks=(*self.tasks, *page.tasks))
-
     @property
     def leaves(self) -> list[reruns.PlannedTask]:
         """The tasks that run something, as against those that hold tasks."""
-        return [task for task in self.tasks if task.kind not in _GROUPS]
+        return leaves_of(self.tasks)
+
+
+def leaves_of(tasks: Iterable[reruns.PlannedTask]) -> list[reruns.PlannedTask]:
+    """Those that run something."""
+    return [task for task in tasks if task.kind not in _GROUPS]
 
 
 def verdict_name(verdict: int) -> str:

@@ -15,7 +15,6 @@ from reprise.rpc.requests import page_size
 from reprise.rpc.times import seconds
 from reprise.rpc.wire import parse
 
-
 _PROJECTS = Projects()
 
 

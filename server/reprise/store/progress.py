@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 
 from reprise.domain.cache import CacheScope
 from reprise.domain.errors import FenceLost, IllegalMove, NotFound
