@@ -16,9 +16,10 @@ from reprise.domain.errors import Aborted, Unavailable
 from reprise.domain.run import ChangeSlice
 from reprise.pb.v1 import watch_pb2
 from reprise.rpc.call import Call
-from reprise.rpc.encode import set_time, status
+from reprise.rpc.encode import status
 from reprise.rpc.requests import WatchQuery
 from reprise.rpc.task_pages import paths_of
+from reprise.rpc.times import set_time
 
 if TYPE_CHECKING:
     from reprise.service import PipelineService
