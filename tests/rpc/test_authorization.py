@@ -78,7 +78,7 @@ def request_of(method: Any, name: str) -> Any:
     if method.containing_service.full_name == OPERATIONS:
         request.name = parent if method.name == "ListOperations" else f"{parent}/operations/{len(job_id)}"
         return request
-    if method.name == "PlanRerun":
+    if method.name in ("PlanRerun", "StreamPlanRerun"):
         request.rerun.name = name
     elif method.name == "ListPipelineTasks":
         request.parent = name
@@ -91,6 +91,8 @@ def request_of(method: Any, name: str) -> Any:
     if method.name == "CreatePipelineJob":
         request.pipeline_job.pipeline_spec.CopyFrom(SPEC)
         request.pipeline_job_id = job_id
+    if method.name.endswith("CacheEntries"):
+        request.pipeline_name = job_id
     for field in ("task", "task_id"):
         if field in method.input_type.fields_by_name:
             setattr(request, field, "t" if field == "task" else 1)
@@ -161,7 +163,10 @@ def test_over_rest_too(route: Any, edge: Edge) -> None:
             part = message if route.body == "*" else getattr(message, route.body)
             body = json_format.MessageToJson(part).encode()
         elif "task" in message.DESCRIPTOR.fields_by_name:
-            path += "?" + urllib.parse.urlencode({"task": message.task})
+            given = {"task": message.task}
+            if "pipeline_name" in message.DESCRIPTOR.fields_by_name:
+                given["pipelineName"] = message.pipeline_name
+            path += "?" + urllib.parse.urlencode(given)
         elif "names" in message.DESCRIPTOR.fields_by_name:
             path += "?" + urllib.parse.urlencode({"names": list(message.names)}, doseq=True)
         elif "task_id" in message.DESCRIPTOR.fields_by_name:
