@@ -5,12 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 
 class Look(Protocol):
     def rows(self, sql: str) -> list[tuple[Any, ...]]: ...
+
+    def plan(self, sql: str, values: Sequence[Any]) -> list[str]:
+        """The steps by which the database would answer."""
+        ...
 
 
 class SqliteLook:
@@ -19,6 +24,10 @@ class SqliteLook:
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql).fetchall()
+
+    def plan(self, sql: str, values: Sequence[Any]) -> list[str]:
+        self._connection.execute("PRAGMA case_sensitive_like=ON")
+        return [row[3] for row in self._connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
 
     def close(self) -> None:
         self._connection.close()

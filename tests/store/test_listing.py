@@ -15,6 +15,8 @@ from reprise.domain.errors import InvalidArgument
 from reprise.domain.names import Parent
 from reprise.domain.run import ListQuery, OperationKind, Party, Run
 from reprise.domain.states import RunState
+from reprise.store import listing, walking
+from reprise.store.connection import DIALECT
 from reprise.store.listing import KEPT, KEPT_NS
 from reprise.store.open import open_store
 from reprise.store.sql import SqlStore
@@ -175,17 +177,21 @@ def test_a_token_that_somebody_made_up_opens_nothing(store: SqlStore) -> None:
     for index in range(3):
         store.create_run(new_run(f"run-{index}"))
     token = store.list_runs(ListQuery(PARENT, order_by="update_time", page_size=1)).next_token
-    digest, kind, listing_id, _ = json.loads(base64.urlsafe_b64decode(token))
+    digest, kind, listing_id, *key = json.loads(base64.urlsafe_b64decode(token))
     other = store.list_runs(ListQuery(Parent("other", "here"), page_size=1))
     assert other.next_token == ""
     mine = store.list_runs(ListQuery(PARENT, filter="labels.a=b", order_by="update_time", page_size=1))
     assert mine.next_token == ""
     contents: list[Any] = [
         [digest],
-        [digest, kind, listing_id + 1, 0],
-        [digest, kind, listing_id, -1],
-        [digest, kind, 2**70, 0],
-        [digest, kind, None, 0],
+        [digest, kind, listing_id + 1, *key],
+        [digest, kind, listing_id, key[0]],
+        [digest, kind, listing_id, *key, 1],
+        [digest, kind, listing_id, "x", key[1]],
+        [digest, kind, listing_id, True, key[1]],
+        [digest, kind, 2**70, *key],
+        [digest, kind, None, *key],
+        [digest, "kept", listing_id, 0],
         [digest, "after", T0, 1],
         [digest, "after", [], 1],
         [digest, "after", T0, 2**70],
@@ -298,3 +304,113 @@ def test_a_page_is_never_larger_than_the_limit_nor_empty_by_request(store: SqlSt
     store.create_run(new_run("one"))
     for size in (-1, 0, 10**9):
         assert job_ids(store.list_runs(ListQuery(PARENT, page_size=size)).runs) == ["one"]
+
+
+_FILTERS = [
+    'display_name="a"',
+    'display_name="a" AND state=FAILED',
+    'display_name="a" OR display_name="b"',
+    "state=FAILED OR state=CANCELLED OR state=SUCCEEDED",
+    "labels.team=red",
+    "labels.team=red AND labels.team=blue",
+    "(labels.team=red OR labels.team=blue) state=SUCCEEDED",
+    "labels.team=red OR state=FAILED OR pipeline_name=other",
+    "NOT labels.team=red",
+    'display_name="a*"',
+    'display_name>"a" AND display_name<="b"',
+    'pipeline_name:"oth*" labels.team:*',
+    "template_uri=t",
+    'template_uri=""',
+    "schedule_name=s AND NOT state=FAILED",
+    "pipeline_job_user_id=run-7",
+    "create_time>=2027-01-15T08:00:03Z AND create_time<2027-01-15T08:00:09Z",
+    "create_time>2027-01-15T08:00:03Z AND labels.team=red",
+    "end_time>2020-01-01 AND end_time<2020-01-02",
+    "update_time>=2027-01-15T08:00:00Z AND state=PENDING",
+]
+
+
+@pytest.mark.parametrize("order_by", ["", "create_time", "display_name desc", "update_time"])
+def test_whichever_way_leads_to_them_a_filter_finds_the_same_runs_in_the_same_order(
+    store: SqlStore, order_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = random.Random(11)
+    for index in range(40):
+        values: dict[str, Any] = {
+            "display_name": generator.choice(["a", "b", "ab", "c"]),
+            "pipeline_name": generator.choice(["pipeline", "other"]),
+            "labels": {"team": generator.choice(["red", "blue"])} if index % 3 else {},
+            "created_ns": T0 + generator.randrange(12) * SECOND,
+            "template_uri": generator.choice(["", "t"]),
+            "schedule_name": generator.choice(["", "s"]),
+        }
+        if index % 4:
+            state = generator.choice([RunState.SUCCEEDED, RunState.FAILED])
+            ended_run(store, f"run-{index}", state, **values)
+        else:
+            store.create_run(new_run(f"run-{index}", **values))
+    everything = pages(store, 100, order_by=order_by)
+    for text in _FILTERS:
+        narrowed = pages(store, 3, filter=text, order_by=order_by)
+        with monkeypatch.context() as patch:
+            patch.setattr(listing, "ways", lambda *_: [])
+            listing._query.cache_clear()
+            plain = pages(store, 100, filter=text, order_by=order_by)
+        listing._query.cache_clear()
+        assert narrowed == plain
+        # Nothing is asked of the narrowing that the filter itself would not say: the order is that of all runs.
+        assert narrowed == [run for run in everything if run in plain]
+
+
+def test_a_filter_that_few_of_many_runs_pass_makes_short_pages_that_lead_to_all_of_them(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walking, "_LONGEST_SEARCH_S", 0.0)  # each page looks at one window
+    for index in range(60):
+        store.create_run(new_run(f"run-{index}", display_name=f"{index:02}", created_ns=T0 + index))
+    calls = []
+    found = pages(store, 5, lambda: calls.append(1), filter='display_name:"*7"')
+    assert job_ids(found) == [f"run-{number}" for number in (57, 47, 37, 27, 17, 7)]
+    assert len(calls) >= 3
+
+
+@pytest.mark.parametrize(
+    ("text", "index"),
+    [
+        ("state=FAILED", "ix_runs_state"),
+        ('display_name="x"', "ix_runs_display_name"),
+        ('display_name="x*"', "ix_runs_display_name"),
+        ('display_name:"x*"', "ix_runs_display_name"),
+        ('pipeline_name="x"', "ix_runs_pipeline_name"),
+        ("template_uri=x", "ix_runs_template_uri"),
+        ("schedule_name=x", "ix_runs_schedule_name"),
+        ("labels.k=v", "ix_run_labels_value"),
+        ("update_time>2026-01-01", "ix_runs_updated"),
+        ("start_time>2026-01-01", "ix_runs_started"),
+        ("end_time>2026-01-01 AND end_time<2026-01-02", "ix_runs_ended"),
+        ("pipeline_job_user_id=x", "sqlite_autoindex_runs_1"),
+    ],
+)
+def test_each_field_has_an_index_that_leads_in_the_order_of_creation(
+    store: SqlStore, look: Look, text: str, index: str
+) -> None:
+    prepared = listing._query(text, "", ())
+    [way] = prepared.ways
+    statements = [each for pair in prepared.statements(way) for each in pair] if way.is_ordered else []
+    for statement in [*statements, *way.counts, *way.all_keys]:
+        form = statement.form(DIALECT)
+        values = tuple("x" if name in ("project", "location") else 1 for name in statement.names)
+        plan = look.plan(form.sql, form.bind(values))
+        assert any(f"{index} (" in step and step.startswith("SEARCH") for step in plan), plan
+        if statement in statements and "autoindex" not in index:
+            assert not any("TEMP B-TREE" in step for step in plan), plan
+
+
+@pytest.mark.parametrize("order_by", ["", "display_name", "update_time desc", "end_time"])
+def test_each_order_by_one_field_is_read_from_an_index(store: SqlStore, look: Look, order_by: str) -> None:
+    prepared = listing._query("", order_by, ())
+    for statement in prepared.whole:
+        form = statement.form(DIALECT)
+        values = tuple("x" if name in ("project", "location") else 1 for name in statement.names)
+        plan = look.plan(form.sql, form.bind(values))
+        assert all(step.startswith("SEARCH") for step in plan), plan

@@ -106,10 +106,10 @@ MUTANTS = {
         '_CONSTANT = ("create_time", "display_name", "update_time")',
         "test_listing.py",
     ),
-    "equal keys that a page leaves out": (
-        "listing.py",
-        "order.append((runs.c.id, self._order[-1][1]))",
-        "pass",
+    "a run that a page leaves out": (
+        "walking.py",
+        "return found, seen",
+        "return found, key",
         "test_listing.py",
     ),
     "a token for any query": (

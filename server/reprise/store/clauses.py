@@ -10,20 +10,20 @@ from reprise.domain.filter import And, Comparison, Node, Not, plain_value, probl
 from reprise.domain.states import RunState
 from reprise.store.tables import run_labels, runs
 
-_TEXTS: dict[str, Column[str]] = {
+TEXTS: dict[str, Column[str]] = {
     "display_name": runs.c.display_name,
     "pipeline_name": runs.c.pipeline_name,
     "template_uri": runs.c.template_uri,
     "schedule_name": runs.c.schedule_name,
     "pipeline_job_user_id": runs.c.job_id,
 }
-_TIMES: dict[str, Column[int]] = {
+TIMES: dict[str, Column[int]] = {
     "create_time": runs.c.created_ns,
     "update_time": runs.c.updated_ns,
     "start_time": runs.c.started_ns,
     "end_time": runs.c.ended_ns,
 }
-FIELDS = ", ".join([*_TEXTS, *_TIMES, "state", "labels.<key>"])
+FIELDS = ", ".join([*TEXTS, *TIMES, "state", "labels.<key>"])
 
 
 def to_clause(node: Node | None, aliases: Mapping[str, str]) -> ColumnElement[bool]:
@@ -40,10 +40,10 @@ def to_clause(node: Node | None, aliases: Mapping[str, str]) -> ColumnElement[bo
 
 def _comparison(node: Comparison, aliases: Mapping[str, str]) -> ColumnElement[bool]:
     field = aliases.get(node.field, node.field)
-    if field in _TEXTS:
-        return _text(node, _TEXTS[field])
-    if field in _TIMES:
-        return _time(node, _TIMES[field])
+    if field in TEXTS:
+        return _text(node, TEXTS[field])
+    if field in TIMES:
+        return time_clause(node, TIMES[field])
     if field == "state":
         return _state(node)
     if field == "labels":
@@ -94,25 +94,31 @@ def _exists(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists().where(run_labels.c.run_id == runs.c.id, condition)
 
 
+def state_of(node: Comparison) -> int | None:
+    """The number of the state that a comparison names; None: one that no run has. Errors: InvalidArgument."""
+    name = plain_value(node).removeprefix("PIPELINE_STATE_")
+    if name in RunState.__members__:
+        return int(RunState[name])
+    if name in _NO_RUN_HAS:
+        return None
+    if name.isascii() and name.isdecimal() and len(name) < 10:
+        return int(name)
+    raise problem(f"no state {node.value[:100]!r}; expected PIPELINE_STATE_RUNNING, for instance")
+
+
 def _state(node: Comparison) -> ColumnElement[bool]:
     if node.operator not in ("=", "!=", ":"):
         raise problem("a state can be compared with = and != only")
-    name = plain_value(node).removeprefix("PIPELINE_STATE_")
-    if name in RunState.__members__:
-        condition: ColumnElement[bool] = runs.c.state == int(RunState[name])
-    elif name in _NO_RUN_HAS:
-        condition = not_(_always())
-    elif name.isascii() and name.isdecimal() and len(name) < 10:
-        condition = runs.c.state == int(name)
-    else:
-        raise problem(f"no state {node.value[:100]!r}; expected PIPELINE_STATE_RUNNING, for instance")
+    number = state_of(node)
+    condition: ColumnElement[bool] = not_(_always()) if number is None else runs.c.state == number
     return not_(condition) if node.operator == "!=" else condition
 
 
 _NO_RUN_HAS = ("UNSPECIFIED", "PAUSED")
 
 
-def _time(node: Comparison, column: Column[int]) -> ColumnElement[bool]:
+def time_clause(node: Comparison, column: Column[int]) -> ColumnElement[bool]:
+    """A comparison of a time, put to a column. Errors: InvalidArgument."""
     if node.operator == ":":
         if node.pattern == ("", ""):
             return column != 0

@@ -75,9 +75,9 @@ class Statement:
         sql, constants = str(compiled), compiled.params
         order = list(getattr(compiled, "positiontup", None) or ())
         given = {"p_" + name: place for place, name in enumerate(self.names)}
+        order = [name for name in order if name != _IDS]
         if not self.names:
             given = {name: place for place, name in enumerate(order) if constants[name] is None}
-        order = [name for name in order if name != _IDS]
         places: list[int] = []
         extra: list[Any] = []
         for name in order:
