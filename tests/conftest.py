@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from served import Served
+from served import PROJECT_ALIAS, Served
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server for all tests: each uses ids of its own."""
-    served = Served(tmp_path_factory.mktemp("served") / "data", "--environments=host")
+    served = Served(tmp_path_factory.mktemp("served") / "data", "--environments=host", PROJECT_ALIAS)
     yield served
     served.stop()
 

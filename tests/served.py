@@ -10,6 +10,8 @@ import sys
 import threading
 from pathlib import Path
 
+# Of a project that the clients know by its id and by its number.
+PROJECT_ALIAS = "--project-alias=123456=gapic-project"
 _ADDRESS = re.compile(r"(grpc|grpc-tls|http)\s+(\S+:\d+)")
 
 

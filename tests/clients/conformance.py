@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from published import CLIENTS, Missing
-from served import Served
+from served import PROJECT_ALIAS, Served
 
 _DONE = "ok "
 _LAST = "all good"
@@ -35,7 +35,7 @@ def run(name: str) -> Result:
     """One client against a server of its own."""
     with tempfile.TemporaryDirectory(prefix="reprise-conformance-") as text:
         folder = Path(text)
-        server = Served(folder / "data", "--environments=host")
+        server = Served(folder / "data", "--environments=host", PROJECT_ALIAS)
         try:
             done = CLIENTS[name](server, folder).run()
         except Missing as error:

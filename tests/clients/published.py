@@ -26,6 +26,7 @@ _PROTOS = HERE.parents[1] / "protos"
 _BUILD_S = 1500
 _PROTOC_GEN_GO = "google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.11"
 _PROTOC_GEN_GO_GRPC = "google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.5.1"
+_PROTOC_GEN_GRPC_JAVA = "1.62.2"
 _GO_PACKAGE = "reprise.example/conformance/reprisev1"
 
 
@@ -70,6 +71,83 @@ def _python(server: Served, folder: Path, endpoint: str, transport: str) -> Comm
         f"--folder={folder}",
     ]
     return Command(arguments, {"GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(server.data_dir / "tls" / "ca.pem")})
+
+
+def _gapic(version: str, transport: str) -> Callable[[Served, Path], Command]:
+    def make(server: Served, folder: Path) -> Command:
+        _, _, steps, waiting = _arguments(server, folder)
+        return Command(
+            [
+                _sdk_python(),
+                str(HERE / "python_gapic.py"),
+                f"--version={version}",
+                f"--transport={transport}",
+                f"--grpc={server.grpc}",
+                f"--http={server.http}",
+                f"--folder={folder}",
+                f"--steps={steps}",
+                f"--waiting={waiting}",
+            ]
+        )
+
+    return make
+
+
+def python_own(server: Served, folder: Path) -> Command:
+    """A client generated from protos/, in an interpreter that does not have Reprise."""
+    python = _generator_python()
+    common, renamed = _google_protos(folder)
+    made = folder / "generated"
+    made.mkdir()
+    program = (
+        "import sys, os, grpc_tools; from grpc_tools import protoc;"
+        "own = os.path.join(os.path.dirname(grpc_tools.__file__), '_proto');"
+        "sys.exit(protoc.main(['protoc', f'-I{own}', *sys.argv[1:]]))"
+    )
+    files = [str(path.relative_to(_PROTOS)) for path in sorted((_PROTOS / "reprise" / "v1").glob("*.proto"))]
+    includes = [f"-I{path}" for path in (_PROTOS, renamed, common)]
+    _build(
+        [python, "-c", program, *includes, f"--python_out={made}", f"--grpc_python_out={made}", *files],
+        folder,
+    )
+    for module in made.rglob(
+        "*.py"
+    ):  # stored under another name than it is registered, as in protos/generate.py
+        text = module.read_text().replace(
+            "from google.longrunning import operations_pb2",
+            "from google.longrunning import operations_proto_pb2",
+        )
+        module.write_text(text)
+    _, _, steps, _ = _arguments(server, folder)
+    arguments = [
+        python,
+        str(HERE / "python_own.py"),
+        str(made),
+        server.grpc,
+        steps,
+        str(folder / "own.ledger"),
+    ]
+    return Command(arguments, {"PYTHONPATH": ""})
+
+
+def _generator_python() -> str:
+    """An interpreter that has grpcio-tools: the one that REPRISE_GENERATOR_PYTHON names, or this one."""
+    if named := os.environ.get("REPRISE_GENERATOR_PYTHON"):
+        return named
+    if importlib.util.find_spec("grpc_tools") is None:
+        raise Missing(
+            "grpcio-tools is not installed (nor does REPRISE_GENERATOR_PYTHON name a Python with it)"
+        )
+    return sys.executable
+
+
+def _google_protos(folder: Path) -> tuple[Path, Path]:
+    """Where Google's common protos lie, and one of them under the name that the rest of the world imports."""
+    common = Path(str(metadata.distribution("googleapis-common-protos").locate_file("")))
+    operations = folder / "renamed" / "google" / "longrunning" / "operations.proto"
+    operations.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(common / "google" / "longrunning" / "operations_proto.proto", operations)
+    return common, folder / "renamed"
 
 
 def _sdk_python() -> str:
@@ -134,17 +212,13 @@ def _generate_go(build: Path) -> bool:
     tools = build / "bin"
     for tool in (_PROTOC_GEN_GO, _PROTOC_GEN_GO_GRPC):
         _build(["go", "install", tool], build, {"GOBIN": str(tools)})
-    common = Path(str(metadata.distribution("googleapis-common-protos").locate_file("")))
-    # It is registered under the name that the rest of the world imports, but stored under another.
-    operations = build / "renamed" / "google" / "longrunning" / "operations.proto"
-    operations.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(common / "google" / "longrunning" / "operations_proto.proto", operations)
+    common, renamed = _google_protos(build)
     files = [str(path.relative_to(_PROTOS)) for path in sorted((_PROTOS / "reprise" / "v1").glob("*.proto"))]
     options = ["module=reprise.example/conformance", *(f"M{name}={_GO_PACKAGE}" for name in files)]
     _build(
         [
             "protoc",
-            *(f"-I{path}" for path in (_PROTOS, build / "renamed", common)),
+            *(f"-I{path}" for path in (_PROTOS, renamed, common)),
             *(f"--{kind}_out={build}" for kind in ("go", "go-grpc")),
             *(f"--{kind}_opt={option}" for kind in ("go", "go-grpc") for option in options),
             *files,
@@ -169,12 +243,53 @@ def java(server: Served, folder: Path) -> Command:
     return Command([*program, *_arguments(server, folder)])
 
 
+def java_own(server: Served, folder: Path) -> Command:
+    """A Java client generated from protos/ by protoc and its plug-in for gRPC, which Maven fetches."""
+    program = java(server, folder).arguments  # what it needs of Google's, it needs too
+    if shutil.which("protoc") is None:
+        raise Missing("no protoc on this machine")
+    build = _build_folder("java-own", HERE / "java", _PROTOS)
+    classes = build / "classes"
+    if not classes.exists():
+        plugin = f"io.grpc:protoc-gen-grpc-java:{_PROTOC_GEN_GRPC_JAVA}:exe:linux-x86_64"
+        copy = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={plugin}", f"-DoutputDirectory={build}"]
+        _build([*copy, "-Dmdep.stripVersion=true"], build)
+        found = next(build.glob("protoc-gen-grpc-java*.exe"))
+        found.chmod(0o755)
+        common, renamed = _google_protos(build)
+        files = sorted((_PROTOS / "reprise" / "v1").glob("*.proto"))
+        sources = build / "generated"
+        sources.mkdir(exist_ok=True)
+        _build(
+            [
+                "protoc",
+                *(f"-I{path}" for path in (_PROTOS, renamed, common)),
+                f"--plugin=protoc-gen-grpc-java={found}",
+                f"--java_out={sources}",
+                f"--grpc-java_out={sources}",
+                *(str(path.relative_to(_PROTOS)) for path in files),
+            ],
+            build,
+        )
+        generated = [str(path) for path in sorted(sources.rglob("*.java"))]
+        _build(["javac", "-nowarn", "-cp", program[2], "-d", "classes.part", *generated], build)
+        (build / "classes.part").rename(classes)
+    path = f"{classes}{os.pathsep}{program[2]}"
+    return Command(["java", "-cp", path, str(HERE / "java" / "Own.java"), *_arguments(server, folder)])
+
+
 CLIENTS: Mapping[str, Callable[[Served, Path], Command]] = {
     "Python gRPC": python_grpc,
     "Python REST": python_rest,
+    "GAPIC v1 gRPC": _gapic("v1", "grpc"),
+    "GAPIC v1 REST": _gapic("v1", "rest"),
+    "GAPIC v1beta1 gRPC": _gapic("v1beta1", "grpc"),
+    "GAPIC v1beta1 REST": _gapic("v1beta1", "rest"),
+    "Python own": python_own,
     "Node": node,
     "Go": go,
     "Java": java,
+    "Java own": java_own,
 }
 
 

@@ -109,7 +109,7 @@ func run() error {
 		if err := step.run(); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
-		if step.name != "own calls" || own != nil {
+		if step.name != "own calls" {
 			fmt.Println("ok " + step.name)
 		}
 	}
