@@ -146,8 +146,7 @@ class Scope:
     force: str  # "", EXECUTE or SKIP: what a config above asks for every leaf
     force_reason: str
     is_exit: bool
-    inherited_from_dag: bool = False
-    settled_upstream: bool = True
+    is_opened: bool = False  # left out in the original, with a task inside that is named now
 
 
 def plan(
@@ -216,9 +215,7 @@ class _Planner:
             follows_skip = not is_exit and any(u in downstream for u in upstream)
             planned[name] = self._task(scope, name, task, planned, is_exit, follows_skip)
             config = self._config(planned[name])
-            starts_skip = (
-                config is not None and config.skip_downstream and planned[name].verdict != NOT_TRIGGERED
-            )
+            starts_skip = config is not None and config.skip_downstream
             inner = any(
                 other.skip_downstream
                 for other in self.configs.values()
@@ -269,7 +266,7 @@ class _Planner:
             gate = max(gate, UNCERTAIN)
         is_upstream_closed = not completed and any(siblings[u].verdict == NOT_TRIGGERED for u in needed)
         condition = task.get("triggerPolicy", {}).get("condition")
-        if scope.force == SKIP and scope.gate < CONDITION_UNKNOWN:
+        if scope.force == SKIP and not scope.is_opened and scope.gate < CONDITION_UNKNOWN:
             # A DAG that is left out never starts: nothing inside it is asked for its condition.
             gate = scope.gate
         elif condition is not None and gate != CLOSED:
@@ -448,7 +445,8 @@ class _Planner:
     ) -> tuple[str, ...]:
         """Why a leaf is left out: nothing, if it is not."""
         if config is not None and config.skip_task and not (before is not None and before.has_outcome):
-            return ("REQUESTED", "INHERITED")
+            # Of two reasons for the same, either may be told.
+            return ("REQUESTED", "INHERITED", "SKIP_DOWNSTREAM", scope.force_reason)
         if scope.force == SKIP and not (is_named and scope.force_reason == "INHERITED"):
             return (scope.force_reason, "INHERITED", "REQUESTED_BY_PARENT")
         if follows_skip:
@@ -468,6 +466,8 @@ class _Planner:
         if kind == "CONTAINER":
             is_named = config is not None and config.inputs is not None
             return bool(self._left_out(scope, config, before, is_named, follows_skip))
+        if before is not None and not follows_skip and self._is_opened(before.path, scope.force_reason):
+            return False
         is_asked = config is not None and config.inputs is None and config.skip_task
         was_left_out = before is not None and before.is_left_out
         is_fresh = is_asked and (before is None or before.state != "SUCCEEDED")
@@ -494,9 +494,9 @@ class _Planner:
         if config is not None and before is not None and config.inputs is None:
             if before.state == "SUCCEEDED" and not config.skip_task and force != SKIP:
                 force, reason = EXECUTE, "REQUESTED_BY_PARENT"
-            elif before.state != "SUCCEEDED" and config.skip_task:
+            elif before.state != "SUCCEEDED" and config.skip_task and (force != SKIP or scope.is_opened):
                 force, reason = SKIP, "REQUESTED_BY_PARENT"
-        elif config is not None and before is None and config.skip_task:
+        elif config is not None and before is None and config.skip_task and force != SKIP:
             force, reason = SKIP, "REQUESTED_BY_PARENT"
         if before is not None and before.is_left_out and force != SKIP:
             if force == EXECUTE:
@@ -506,18 +506,37 @@ class _Planner:
             force, reason = SKIP, "INHERITED"
         if follows_skip:
             force, reason = SKIP, "SKIP_DOWNSTREAM"
-        inner = Scope(component, inputs, path, original, gate, force, reason, is_exit)
+        is_opened = force == SKIP and self._is_opened(original, reason)
+        inner = Scope(component, inputs, path, original, gate, force, reason, is_exit, is_opened)
         if kind == "LOOP":
             return self._loop(inner, task, config)
         children = self._dag(inner)
         outputs = _dag_outputs(component, children)
         summary = _summary(
-            path, "DAG", original, gate, list(children.values()), outputs, force, self.past is None
+            path,
+            "DAG",
+            original,
+            gate,
+            list(children.values()),
+            outputs,
+            "" if is_opened else force,
+            self.past is None,
         )
         summary.lacking = _lacking(component, children)
-        summary.would_skip = force == SKIP and gate >= CONDITION_UNKNOWN
-        self._check_outputs(summary, component, children, force)
+        summary.would_skip = force == SKIP and not is_opened and gate >= CONDITION_UNKNOWN
+        self._check_outputs(summary, component, children, "" if is_opened else force)
         return summary
+
+    def _is_opened(self, original: str | None, reason: str) -> bool:
+        """A DAG that stays left out, but for a task inside that is named."""
+        return (
+            reason in ("", "INHERITED")
+            and original is not None
+            and any(
+                config.inputs is not None and config.path.startswith((original + ".", original + "["))
+                for config in self.configs.values()
+            )
+        )
 
     def _loop(self, scope: Scope, task: dict[str, Any], config: Config | None) -> Planned:
         iterator = task["parameterIterator"]
@@ -535,7 +554,7 @@ class _Planner:
             closed.would_skip = scope.force == SKIP
             return closed
         if items is UNKNOWN:
-            if scope.force == SKIP and scope.gate != CONDITION_UNKNOWN:
+            if scope.force == SKIP and not scope.is_opened and scope.gate != CONDITION_UNKNOWN:
                 return Planned(scope.path, "LOOP", SKIP, frozenset({scope.force_reason}), {}, scope.original)
             return Planned(
                 scope.path,
@@ -544,7 +563,7 @@ class _Planner:
                 frozenset({"CONDITION_UNKNOWN"}),
                 original=scope.original,
                 is_closed_box=True,
-                would_skip=scope.force == SKIP,
+                would_skip=scope.force == SKIP and not scope.is_opened,
             )
         if items is ABSENT:
             items = []
@@ -565,14 +584,17 @@ class _Planner:
                 state = self.past.tasks[original].state
                 if state == "SUCCEEDED" and not own.skip_task and force != SKIP:
                     force, reason = EXECUTE, "REQUESTED_BY_PARENT"
-                elif state != "SUCCEEDED" and own.skip_task:
+                elif state != "SUCCEEDED" and own.skip_task and (force != SKIP or scope.is_opened):
                     force, reason = SKIP, "REQUESTED_BY_PARENT"
             if original is not None and self.past.tasks[original].is_left_out and force != SKIP:
                 if force == EXECUTE:
                     raise Unjudgeable("asked for by a config above, left out in the original")
                 force, reason = SKIP, "INHERITED"
             inputs = {**scope.inputs, ("parameters", iterator["itemInput"]): item}
-            inner = Scope(scope.component, inputs, path, original, scope.gate, force, reason, scope.is_exit)
+            is_opened = force == SKIP and self._is_opened(original, reason)
+            inner = Scope(
+                scope.component, inputs, path, original, scope.gate, force, reason, scope.is_exit, is_opened
+            )
             children = self._dag(inner)
             results.append(children)
             outputs = _dag_outputs(scope.component, children)
@@ -583,11 +605,11 @@ class _Planner:
                 scope.gate,
                 list(children.values()),
                 outputs,
-                force,
+                "" if is_opened else force,
                 self.past is None,
             )
             one.lacking = _lacking(scope.component, children)
-            self._check_outputs(one, scope.component, children, force)
+            self._check_outputs(one, scope.component, children, "" if is_opened else force)
             iterations.append(one)
             self.plan.tasks[path] = one
         collected: dict[Slot, Any] = {}
@@ -606,11 +628,12 @@ class _Planner:
             scope.gate,
             iterations,
             collected,
-            scope.force,
+            "" if scope.is_opened else scope.force,
             self.past is None,
         )
-        summary.is_fan_in = scope.force != SKIP
-        summary.would_skip = scope.force == SKIP and scope.gate >= CONDITION_UNKNOWN
+        is_left_out = scope.force == SKIP and not scope.is_opened
+        summary.is_fan_in = not is_left_out
+        summary.would_skip = is_left_out and scope.gate >= CONDITION_UNKNOWN
         return summary
 
     def _old_items(self, original: str | None) -> list[tuple[str, Any]]:
@@ -804,7 +827,7 @@ def _summary(
         verdict = SKIP
     elif EXECUTE in verdicts:
         verdict = EXECUTE
-    elif RE_EVALUATE in verdicts or (gate == UNCERTAIN and SKIP not in verdicts):
+    elif RE_EVALUATE in verdicts or gate == UNCERTAIN:
         verdict = RE_EVALUATE
     elif REUSE in verdicts or SKIP not in verdicts:
         verdict = EXECUTE if is_first else REUSE

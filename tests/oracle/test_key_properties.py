@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from execution import request_for
-from generate import SAFE, SpecMaker, run_parameters
+from generate import ALL, SpecMaker, run_parameters
 from google.protobuf import struct_pb2
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.plan import plan
@@ -21,7 +21,7 @@ _CASES = 60
 def specs() -> Iterator[tuple[random.Random, dict[str, Any], dict[str, Any]]]:
     for seed in range(_CASES):
         chance = random.Random(seed)
-        spec = SpecMaker(chance, SAFE).make()
+        spec = SpecMaker(chance, ALL).make()
         yield chance, spec, run_parameters(chance, spec)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from cases import compare_step, steps_of
 from execution import Run, World, execute, request_for
-from generate import SAFE
+from generate import ALL
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.plan import RunMachine, plan
 
@@ -22,7 +22,7 @@ _LEAVES = (engine.CONTAINER, engine.IMPORTER)
 def runs(first: int) -> Iterator[tuple[engine.PlanResult, Run, bool]]:
     """Every run of some chains, with the plan that was shown and whether the run was cancelled."""
     for seed in range(first, first + _CASES):
-        for step, before in steps_of(seed, SAFE):
+        for step, before in steps_of(seed, ALL):
             chance = random.Random(step.world_seed)
             original = before[-1] if before else None
             request = request_for(len(before) + 1, step.spec, step.given, original, step.configs)
@@ -171,9 +171,9 @@ def test_equal_seeds_give_equal_cases(seed: int) -> None:
     def decisions() -> list[bytes]:
         made: list[bytes] = []
         steps = []
-        for step, before in steps_of(seed, SAFE):
+        for step, before in steps_of(seed, ALL):
             steps.append(step)
-            _, run = compare_step(steps, before, SAFE)
+            _, run = compare_step(steps, before, ALL)
             if run is None:
                 break
             before.append(run)

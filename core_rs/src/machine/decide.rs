@@ -106,15 +106,11 @@ impl Machine {
     fn run_request(&self, id: NodeId) -> Option<Reason> {
         let inherited = self.node(self.node(id).parent).scope.as_ref().and_then(|scope| scope.request);
         let by_parent = (inherited == Some(ScopeRequest::Execute)).then_some(Reason::RequestedByParent);
-        let (Some(config), Some(record)) = (self.config(id), self.record(id)) else { return by_parent };
-        if config.skip_task || has_values(config) {
+        let Some(config) = self.config(id).filter(|config| !config.skip_task && !has_values(config)) else {
             return by_parent;
-        }
-        let is_asked = match record.state() {
-            State::Succeeded => true,
-            State::Skipped => config.has_inputs,
-            _ => false,
         };
+        // What Google's SDK fills in for tasks that the user did not name has no inputs.
+        let is_asked = config.has_inputs || self.record(id).is_some_and(|record| record.state() == State::Succeeded);
         if is_asked {
             Some(Reason::Requested)
         } else {

@@ -111,10 +111,22 @@ impl Machine {
             return self.end_in_doubt(id, doubt);
         }
         if node.verdict == Verdict::Unspecified {
-            node.verdict = Verdict::Execute;
+            let reason = self.reason_unstarted(id);
+            let node = self.node_mut(id);
+            (node.verdict, node.reason) = (Verdict::Execute, reason);
         }
-        node.details_mut().error = Some(failure);
+        self.node_mut(id).details_mut().error = Some(failure);
         self.end(id, State::Failed);
+    }
+
+    /// Why a task would have run that failed before a key could be made.
+    fn reason_unstarted(&self, id: NodeId) -> Reason {
+        match self.record(id) {
+            _ if !self.is_rerun() => Reason::FirstRun,
+            None => Reason::NotInOriginal,
+            Some(record) if record.usable().is_none() => Reason::NotSucceeded,
+            Some(_) => Reason::KeyChanged,
+        }
     }
 
     /// A task needs an output of one that was left out.

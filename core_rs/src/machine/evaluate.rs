@@ -52,11 +52,12 @@ impl Machine {
             (Some(_), Err(failure)) => Verdicts::Error(failure.clone()),
             (Some(condition), Ok(resolved)) => self.check_condition(condition, component, resolved),
         };
+        if upstream.ends_here.is_some() && !self.node(id).is_in_exit {
+            // Whatever becomes of this one: what comes after it comes after that one too.
+            self.node_mut(id).ends_here = true;
+        }
         if let Verdicts::False = condition {
             return self.end_unstarted(id, State::NotTriggered, Reason::ConditionFalse, ROOT);
-        }
-        if let (Some(by), false) = (upstream.ends_here, self.node(id).is_in_exit) {
-            return self.leave_out(id, Reason::SkipDownstream, by);
         }
         let mut doubt = upstream.doubt;
         if let Verdicts::Unknown(cause) = condition {
@@ -66,8 +67,13 @@ impl Machine {
         let above = self.node(parent).scope.as_ref().and_then(|scope| scope.doubt);
         let is_condition_unknown = matches!(condition, Verdicts::Unknown(_))
             || above.is_some_and(|doubt| doubt.reason == Reason::ConditionUnknown);
-        if let (Some(reason), false) = (self.skip_request(id), is_condition_unknown) {
-            return self.leave_out(id, reason, ROOT);
+        if !is_condition_unknown {
+            if let (Some(by), false) = (upstream.ends_here, self.node(id).is_in_exit) {
+                return self.leave_out(id, Reason::SkipDownstream, by);
+            }
+            if let Some(reason) = self.skip_request(id) {
+                return self.leave_out(id, reason, ROOT);
+            }
         }
         // Of a loop whose items are unknown this is not true: it will run, whatever they are.
         self.node_mut(id).is_in_question = doubt.is_some_and(|doubt| doubt.reason == Reason::ConditionUnknown);
@@ -281,9 +287,9 @@ impl Machine {
 
     fn take_scope_request(&mut self, id: NodeId) {
         let inherited = self.node(self.node(id).parent).scope.as_ref().and_then(|scope| scope.request);
-        let own = self.scope_request(id);
-        let request = match (own, inherited) {
+        let request = match (self.scope_request(id), inherited) {
             (Some(ScopeRequest::Execute), _) | (_, Some(ScopeRequest::Execute)) => Some(ScopeRequest::Execute),
+            (Some(ScopeRequest::LeaveOutUnnamed), Some(inherited)) => Some(inherited),
             (own, inherited) => own.or(inherited),
         };
         self.scope_mut(id).request = request;

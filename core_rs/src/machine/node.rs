@@ -101,13 +101,15 @@ pub struct Scope {
     pub request: Option<ScopeRequest>,
 }
 
-/// What a config on a DAG asks of the leaves inside.
+/// What configs ask of the leaves inside a DAG.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScopeRequest {
     /// All run again.
     Execute,
     /// Inherited skips inside are given up.
     DropInheritedSkips,
+    /// The DAG stays left out but for the tasks inside that are named.
+    LeaveOutUnnamed,
 }
 
 /// The ends and verdicts of a DAG's children.

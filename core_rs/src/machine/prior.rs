@@ -22,14 +22,18 @@ pub struct Prior {
     /// The record that comes next where the new run is like the original.
     next: u32,
     pub(super) configs: Vec<Config>,
-    by_record: HashMap<u32, u32>,
-    by_path: HashMap<String, u32>,
+    pub(super) by_record: HashMap<u32, u32>,
+    pub(super) by_path: HashMap<String, u32>,
     /// The task of the new run that continues a record.
     pub(super) matched: Vec<Option<NodeId>>,
     /// The task of the new run that a config was found to name.
     pub(super) bound: Vec<Option<NodeId>>,
     /// The record that a config names.
     pub(super) named: Vec<Option<u32>>,
+    /// Ids of DAGs of the original with a task inside that a config gives inputs, be they empty.
+    pub(super) holders_of_named: HashSet<i64>,
+    /// Ids of DAGs of the original with a task inside at which a config ends the run.
+    pub(super) holders_of_ends: HashSet<i64>,
     /// Known once the tasks that the new run begins with are.
     gone: Gone,
     pub(super) claimed: HashSet<u32>,
@@ -101,84 +105,6 @@ impl Prior {
         self.gone = gone;
     }
 
-    fn read_configs(&mut self, configs: &[Config], spec: &Spec, problems: &mut Problems, warnings: &mut Vec<String>) {
-        let mut by_id: HashMap<i64, u32> = HashMap::new();
-        let mut by_path: HashMap<&str, u32> = HashMap::new();
-        let mut by_name: HashMap<&str, Vec<u32>> = HashMap::new();
-        if !configs.is_empty() {
-            for (index, record) in self.records.iter().enumerate() {
-                by_id.insert(record.task_id(), index as u32);
-                by_path.insert(record.path(), index as u32);
-                by_name.entry(record.name()).or_default().push(index as u32);
-            }
-        }
-        let mut by_record: HashMap<u32, u32> = HashMap::new();
-        let mut by_new_path: HashMap<String, u32> = HashMap::new();
-        let mut named = vec![None; configs.len()];
-        for (index, config) in configs.iter().enumerate() {
-            let field = &config.field;
-            if config.skip_task && config.has_inputs {
-                problems.add(field, "skip_task and inputs exclude each other");
-            }
-            let record = if config.task_id != 0 {
-                let Some(&record) = by_id.get(&config.task_id) else {
-                    problems.add(format!("{field}.task_id"), format!("the original has no task {}", config.task_id));
-                    continue;
-                };
-                let path = self.records.get(record).map_or("", |record| record.path());
-                let name = self.records.get(record).map_or("", |record| record.name());
-                let given = config.task_name.as_str();
-                if !given.is_empty() && given != path && given != name {
-                    let message = format!("task {} of the original is {path:?}", config.task_id);
-                    problems.add(format!("{field}.task_name"), message);
-                    continue;
-                }
-                Some(record)
-            } else if config.task_name.is_empty() {
-                problems.add(field, "names no task: task_id or task_name is required");
-                continue;
-            } else {
-                let name = config.task_name.as_str();
-                match (by_path.get(name), by_name.get(name).map(Vec::as_slice)) {
-                    (Some(&record), _) | (None, Some(&[record])) => Some(record),
-                    (None, Some([_, _, ..])) => {
-                        let message = format!("the original has several tasks {name:?}; give the path or the id");
-                        problems.add(format!("{field}.task_name"), message);
-                        continue;
-                    }
-                    _ => None,
-                }
-            };
-            if let Some(place) = named.get_mut(index) {
-                *place = record;
-            }
-            let previous = match record {
-                Some(record) => by_record.insert(record, index as u32),
-                None => match path_in_spec(spec, &config.task_name) {
-                    Some(path) => by_new_path.insert(path, index as u32),
-                    None if config.task_name == "root" || config.task_name == spec.pipeline_name => {
-                        warnings.push(format!("{field}: the root is no task; the config is ignored"));
-                        None
-                    }
-                    None => {
-                        let message =
-                            format!("neither the original nor the new spec has a task {:?}", config.task_name);
-                        problems.add(format!("{field}.task_name"), message);
-                        None
-                    }
-                },
-            };
-            if let Some(previous) = previous.and_then(|previous| configs.get(previous as usize)) {
-                problems.add(field, format!("is the second config for the task of {}", previous.field));
-            }
-        }
-        self.named = named;
-        self.by_record = by_record;
-        self.by_path = by_new_path;
-        self.configs = configs.to_vec();
-        self.bound = vec![None; configs.len()];
-    }
-
     /// Whether some outcome of the original lacks an artifact.
     pub fn has_lost_artifacts(&self) -> bool {
         self.has_lost_artifacts
@@ -207,28 +133,6 @@ impl Prior {
         let found = *children.get(&(parent, name.to_owned()))?;
         self.next = found + 1;
         Some(found)
-    }
-
-    /// True where a record lies inside the task of that id. A parent's record comes before those of its children.
-    pub(super) fn is_inside(&self, record: u32, task_id: i64) -> bool {
-        let mut at = self.records.get(record);
-        while let Some(record) = at {
-            let parent = record.parent_task_id();
-            if parent == task_id {
-                return true;
-            }
-            at = self.records.find(parent).filter(|found| found.task_id() < record.task_id());
-        }
-        false
-    }
-
-    /// The config that names a task.
-    pub(super) fn config_of(&self, record: Option<u32>, path: impl FnOnce() -> String) -> Option<u32> {
-        match record {
-            Some(record) => self.by_record.get(&record).copied(),
-            None if self.by_path.is_empty() => None,
-            None => self.by_path.get(&path()).copied(),
-        }
     }
 
     /// The outcome of a record, and where it was really produced.
@@ -269,7 +173,7 @@ impl Prior {
 }
 
 /// `a.for-loop-1[2].b` without `[2]`.
-fn without_iterations(path: &str) -> String {
+pub(super) fn without_iterations(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     let mut is_inside = false;
     for c in path.chars() {
@@ -281,41 +185,4 @@ fn without_iterations(path: &str) -> String {
         }
     }
     out
-}
-
-/// The path of a task of the spec that is named by its path, with or without iterations, or by a name that is unique.
-fn path_in_spec(spec: &Spec, name: &str) -> Option<String> {
-    let mut component = spec.root;
-    let plain = without_iterations(name);
-    let is_path = plain.split('.').all(|step| {
-        let task = spec.component(component).dag().and_then(|dag| dag.find(step));
-        component = task.map_or(component, |task| task.component);
-        task.is_some()
-    });
-    if is_path {
-        return Some(name.to_owned());
-    }
-    let mut found = None;
-    let mut stack = vec![(spec.root, String::new())];
-    let mut steps = 0usize;
-    while let Some((component, prefix)) = stack.pop() {
-        let Some(dag) = spec.component(component).dag() else { continue };
-        for task in dag.tasks.iter() {
-            steps += 1;
-            let dot = if prefix.is_empty() { "" } else { "." };
-            let is_named = *task.name == *name;
-            if is_named && found.is_some() || steps > super::MAX_NODES {
-                return None;
-            }
-            let is_dag = spec.component(task.component).dag().is_some();
-            if is_named || is_dag {
-                let path = format!("{prefix}{dot}{}", task.name);
-                if is_named {
-                    found = Some(path.clone());
-                }
-                stack.push((task.component, path));
-            }
-        }
-    }
-    found
 }

@@ -157,27 +157,40 @@ impl Machine {
             });
             return (!has_outcome).then_some(Reason::Requested);
         }
-        let is_named = config.is_some_and(|config| config.has_inputs);
-        let is_asked_above = self.node(self.node(id).parent).scope.as_ref().is_some_and(|scope| scope.request.is_some());
-        (is_left_out && !is_named && !is_asked_above).then_some(Reason::Inherited)
+        let above = self.node(self.node(id).parent).scope.as_ref().and_then(|scope| scope.request);
+        let is_left_out = match above {
+            Some(ScopeRequest::Execute | ScopeRequest::DropInheritedSkips) => false,
+            Some(ScopeRequest::LeaveOutUnnamed) => true,
+            None => is_left_out,
+        };
+        let is_named = config.is_some_and(|config| config.has_inputs) || self.holds_named(id);
+        (is_left_out && !is_named).then_some(Reason::Inherited)
+    }
+
+    /// True for a DAG with a task inside that is given inputs, be they empty.
+    fn holds_named(&self, id: NodeId) -> bool {
+        !self.prior.holders_of_named.is_empty()
+            && self.record(id).is_some_and(|record| self.prior.holders_of_named.contains(&record.task_id()))
     }
 
     /// Whether a config asks to end below some task of a loop whose iterations are not known yet.
     pub(super) fn may_end_inside(&self, id: NodeId) -> bool {
-        let Some(inside) = self.record(id).map(|record| record.task_id()) else { return false };
-        let asking = self.prior.configs.iter().zip(&self.prior.named).filter(|(config, _)| config.skip_downstream_tasks);
-        asking.filter_map(|(_, named)| *named).any(|named| self.prior.is_inside(named, inside))
+        self.record(id).is_some_and(|record| self.prior.holders_of_ends.contains(&record.task_id()))
     }
 
-    /// What a config on a DAG asks of all leaves inside.
+    /// What a config on a DAG, or on a task inside a DAG that was left out, asks of all leaves inside.
     pub(super) fn scope_request(&self, id: NodeId) -> Option<ScopeRequest> {
-        let config = self.config(id)?;
         let record = self.record(id)?;
-        if record.is_left_out() && config.has_inputs {
+        let config = self.config(id);
+        if record.is_left_out() && config.is_some_and(|config| config.has_inputs) {
             return Some(ScopeRequest::DropInheritedSkips);
         }
-        let is_asked = record.state() == State::Succeeded && !config.skip_task && !has_values(config);
-        is_asked.then_some(ScopeRequest::Execute)
+        let is_asked =
+            config.is_some_and(|config| record.state() == State::Succeeded && !config.skip_task && !has_values(config));
+        if is_asked {
+            return Some(ScopeRequest::Execute);
+        }
+        (record.is_left_out() && self.holds_named(id)).then_some(ScopeRequest::LeaveOutUnnamed)
     }
 
     /// The outcome that a task might have reused, kept for a later rerun where it never came to its turn.
@@ -215,8 +228,12 @@ impl Machine {
             }
             at = self.node(at).parent;
         };
+        let remedy = match self.node(producer).reason {
+            Reason::Inherited => "it was left out in the original, and runs again when it is given inputs, be they empty",
+            _ => "skip_downstream_tasks leaves out that too",
+        };
         let message = format!(
-            "task {:?} is left out, but task {:?} needs its output ({what}); skip_downstream_tasks leaves out that too",
+            "task {:?} is left out, but task {:?} needs its output ({what}); {remedy}",
             self.path(producer),
             self.path(id),
         );
