@@ -35,7 +35,7 @@ def check_refines(plan: Plan, job: jobs.PipelineJob, runs: Mapping[str, jobs.Pip
         tasks[path].task_id for path, each in planned.items() if each.verdict == states.VERDICT_RE_EVALUATE
     }
     for path, task in sorted(tasks.items(), key=lambda item: item[1].task_id):
-        if path not in planned:
+        if path not in planned and not _makes_anew(task):
             # Only what was not known yet may come in addition.
             assert task.parent_task_id in open_dags, f"not planned: {path}"
             open_dags.add(task.task_id)
@@ -74,6 +74,12 @@ def _check_leaf(planned: reruns.PlannedTask, task: Task) -> None:
         assert task.state in _RAN, told
     if task.state == Task.SKIPPED:
         assert task.is_left_out != task.HasField("reused_from"), told
+
+
+def _makes_anew(task: Task) -> bool:
+    """No plan foresees that an artifact is lost later on."""
+    reasons = (states.REASON_ARTIFACT_MISSING, states.REASON_ARTIFACT_CHANGED)
+    return "~" in task.task_name and task.reason in reasons
 
 
 def _is_kept_from_it(task: Task) -> bool:

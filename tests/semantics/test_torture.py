@@ -390,9 +390,6 @@ def test_an_artifact_that_was_touched_but_not_changed_is_reused(stage: Stage) ->
     assert stage.rerun(original, {"read": RUN}).ran == ["read"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="The plan of a rerun, rules: artifacts are checked again when they are bound"
-)
 def test_an_artifact_that_is_lost_while_the_run_goes_on_sends_its_producer_back_to_work(stage: Stage) -> None:
     gate, started = stage.folder / "gate", stage.folder / "started"
     wait = Leaf(f"touch {started}\nwhile ! test -e {gate}; do sleep 0.02; done")

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a config that names nothing, or what another one names, is a problem.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::prior::{without_iterations, Prior};
 use crate::messages::Config;
@@ -23,7 +23,7 @@ impl Prior {
             }
         }
         let mut by_record: HashMap<u32, u32> = HashMap::new();
-        let mut by_new_path: HashMap<String, u32> = HashMap::new();
+        let mut by_new_path: BTreeMap<String, u32> = BTreeMap::new();
         let mut named = vec![None; configs.len()];
         for (index, config) in configs.iter().enumerate() {
             let field = &config.field;
@@ -59,6 +59,14 @@ impl Prior {
                     _ => None,
                 }
             };
+            if record.and_then(|record| self.records.get(record)).is_some_and(|record| record.is_remake()) {
+                // Google's SDK names it with all others. It stands for another task, and goes with that.
+                if config.has_inputs {
+                    let message = "the task only made lost artifacts anew: name the one that it stands for";
+                    problems.add(format!("{field}.task_name"), message);
+                }
+                continue;
+            }
             if let Some(place) = named.get_mut(index) {
                 *place = record;
             }

@@ -29,7 +29,7 @@ impl Machine {
         }
         // Of each DAG: what became of it; `None`: its children are not known yet.
         let mut fates: HashMap<i64, Option<Reason>> = HashMap::new();
-        for (index, record) in prior.records.iter().enumerate() {
+        for (index, record) in prior.records.iter().enumerate().filter(|(_, record)| !record.is_remake()) {
             let matched = prior.matched.get(index).copied().flatten();
             let parent = fates.get(&record.parent_task_id()).copied();
             let fate = match (matched, parent) {

@@ -34,7 +34,9 @@ impl Machine {
             self.tell_ended(id, told);
         }
         self.count_in(parent, id);
-        if kind == Kind::Iteration {
+        if self.remake_of(id).is_some() {
+            self.release_readers(id);
+        } else if kind == Kind::Iteration {
             self.release_next(parent);
         } else {
             let spec = Arc::clone(&self.spec);

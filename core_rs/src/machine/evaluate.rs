@@ -37,6 +37,12 @@ impl Machine {
         if self.is_fail_fast() && !self.node(id).is_in_exit {
             return self.end_unstarted(id, State::NotTriggered, Reason::FailFast, ROOT);
         }
+        if let Some((first, _)) = self.remake_of(id) {
+            return self.evaluate_remake(id, first);
+        }
+        if self.ends_with_remakes(id) {
+            return;
+        }
         let spec = Arc::clone(&self.spec);
         let parent = self.node(id).parent;
         if self.node(id).kind == Kind::Iteration {

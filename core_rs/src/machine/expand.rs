@@ -123,6 +123,7 @@ impl Machine {
                     path.push('.');
                 }
                 path.push_str(&self.task_of(node).name);
+                path.push_str(&again(node));
             }
         }
         path
@@ -130,8 +131,10 @@ impl Machine {
 
     /// What the spec says of a task; of an iteration, what it says of its loop.
     pub(crate) fn task_of<'s>(&'s self, node: &Node) -> &'s Task {
-        let holder = match node.kind {
-            Kind::Iteration => self.node(node.parent),
+        let remake = node.details.as_ref().and_then(|details| details.remake);
+        let holder = match (node.kind, remake) {
+            (Kind::Iteration, _) => self.node(node.parent),
+            (_, Some((first, _))) => self.node(first),
             _ => node,
         };
         static MISSING: std::sync::LazyLock<Task> = std::sync::LazyLock::new(Task::default);
@@ -143,19 +146,24 @@ impl Machine {
     pub(crate) fn identity(&self, id: NodeId, task: &Task) -> TaskRecord {
         let node = self.node(id);
         let is_iteration = node.kind == Kind::Iteration;
+        let remake = self.remake_of(id);
         let siblings = self.node(node.parent).scope.as_ref().map(|scope| scope.children.as_slice()).unwrap_or(&[]);
         TaskRecord {
             task_id: i64::from(id),
             parent_task_id: i64::from(node.parent),
-            name: if is_iteration { format!("{}[{}]", task.name, node.index) } else { task.name.to_string() },
+            name: match is_iteration {
+                true => format!("{}[{}]", task.name, node.index),
+                false => format!("{}{}", task.name, again(node)),
+            },
             path: self.path(id),
             kind: node.kind,
             state: State::Pending,
             component: self.spec.component(node.component).name.to_string(),
-            is_exit_task: task.is_exit && !is_iteration,
+            is_exit_task: task.is_exit && !is_iteration && remake.is_none(),
             iteration_index: if is_iteration { i64::from(node.index) } else { 0 },
             item_identity: node.details.as_ref().map(|details| details.item_identity.clone()).unwrap_or_default(),
-            upstream: if is_iteration {
+            remakes: remake.map_or(0, |(first, _)| i64::from(first)),
+            upstream: if is_iteration || remake.is_some() {
                 Vec::new()
             } else {
                 task.upstream.iter().filter_map(|&i| siblings.get(i as usize)).map(|&id| i64::from(id)).collect()
@@ -164,7 +172,7 @@ impl Machine {
         }
     }
 
-    fn tell_created(&mut self, id: NodeId, task: &Task) {
+    pub(super) fn tell_created(&mut self, id: NodeId, task: &Task) {
         if self.mode == super::Mode::Run {
             let task = Some(self.identity(id, task));
             self.decide(id, What::Created(Box::new(NodeCreated { task })));
@@ -172,7 +180,7 @@ impl Machine {
     }
 }
 
-fn new_node(parent: NodeId, index: u32, component: u32, kind: Kind) -> Node {
+pub(super) fn new_node(parent: NodeId, index: u32, component: u32, kind: Kind) -> Node {
     Node {
         parent,
         index,
@@ -197,6 +205,13 @@ fn new_node(parent: NodeId, index: u32, component: u32, kind: Kind) -> Node {
         outputs: None,
         details: None,
     }
+}
+
+/// What tells the name of a task that makes artifacts anew from that of the task that it stands for. No task of a compiled
+/// pipeline has such a name.
+fn again(node: &Node) -> String {
+    let remake = node.details.as_ref().and_then(|details| details.remake);
+    remake.map(|(_, number)| format!("~{number}")).unwrap_or_default()
 }
 
 fn parameter_items(list: &Arc<Value>, input: u32) -> Result<Vec<Item>, Failure> {

@@ -103,7 +103,7 @@ impl Machine {
         self.end_with(id, State::Skipped, told);
     }
 
-    fn launch(
+    pub(super) fn launch(
         &mut self,
         id: NodeId,
         task: &Task,
@@ -141,6 +141,7 @@ impl Machine {
             caused_by: self.path(node.caused_by),
             override_inputs: details.and_then(|details| details.overrides.clone()),
             candidate: self.candidate_of(id).map(Box::new),
+            is_in_exit: node.is_in_exit,
             ..Launch::default()
         };
         match &executor.body {

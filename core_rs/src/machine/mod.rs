@@ -15,6 +15,7 @@ mod leaf;
 mod node;
 mod planned;
 mod prior;
+mod remake;
 mod rerun;
 mod resolve;
 mod slot;
@@ -77,6 +78,7 @@ pub struct Machine {
     pub(crate) lost_reads: BTreeSet<String>,
     /// In a plan: the record of every task.
     pub(crate) planned: planned::Planned,
+    remakes: remake::Remakes,
 }
 
 impl Machine {
@@ -100,6 +102,7 @@ impl Machine {
             problems: Vec::new(),
             lost_reads: BTreeSet::new(),
             planned: planned::Planned::default(),
+            remakes: remake::Remakes::default(),
         };
         machine.make_root(inputs);
         machine
@@ -186,6 +189,7 @@ impl Machine {
                 self.node_mut(id).reason = Reason::FailFast;
                 self.end(id, State::NotTriggered);
             }
+            State::Pending => self.inputs_lost(id, &outputs),
             _ => {}
         }
     }

@@ -157,6 +157,8 @@ pub struct Details {
     pub error: Option<Failure>,
     /// Given by a config of this run or inherited.
     pub overrides: Option<Values>,
+    /// Of a task that makes lost artifacts anew: the task that made them first, and a number in the run.
+    pub remake: Option<(NodeId, u32)>,
     /// The first input that a config of this run changes, as the key's field; empty: none.
     pub overridden_field: String,
 }

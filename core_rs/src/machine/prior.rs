@@ -2,7 +2,7 @@
 //!
 //! Invariant: nothing here changes but what has been matched.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::slot::NodeId;
 use super::stored::{Record, Stored};
@@ -23,7 +23,7 @@ pub struct Prior {
     next: u32,
     pub(super) configs: Vec<Config>,
     pub(super) by_record: HashMap<u32, u32>,
-    pub(super) by_path: HashMap<String, u32>,
+    pub(super) by_path: BTreeMap<String, u32>,
     /// The task of the new run that continues a record.
     pub(super) matched: Vec<Option<NodeId>>,
     /// The task of the new run that a config was found to name.

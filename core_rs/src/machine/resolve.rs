@@ -76,6 +76,9 @@ impl Machine {
         }
         self.lay_overrides(id, component, &mut resolved);
         let is_leaf = self.node(id).is_leaf();
+        if is_leaf {
+            self.take_remade(&mut resolved.slots);
+        }
         for (slot, declared) in resolved.slots.parameters.iter_mut().zip(component.inputs.iter()) {
             if let (Slot::Absent { .. }, Some(default)) = (&slot, &declared.default) {
                 *slot = Slot::Known(Arc::clone(default));

@@ -34,6 +34,9 @@ struct Entry {
     candidate: Place,
     item_identity: Place,
     component: Place,
+    remakes: i64,
+    /// The record of the last task that made its artifacts anew.
+    remade: Place,
 }
 
 /// All records of a run.
@@ -64,7 +67,21 @@ impl Stored {
                 entries.push(read_entry(bytes, field.bytes()?)?);
             }
         }
-        Ok(Stored { bytes: bytes.to_vec(), entries })
+        let mut stored = Stored { bytes: bytes.to_vec(), entries };
+        stored.find_remakes();
+        Ok(stored)
+    }
+
+    /// Tells each task whose artifacts were made anew by whom. Such tasks are few, and come after those that they stand for.
+    fn find_remakes(&mut self) {
+        for index in 0..self.entries.len() {
+            let Some(entry) = self.entries.get(index).copied().filter(|entry| entry.remakes != 0) else { continue };
+            let has_outcome = matches!(entry.state, State::Succeeded | State::Skipped);
+            let first = self.entries.binary_search_by_key(&entry.remakes, |entry| entry.task_id);
+            if let (true, Some(first)) = (has_outcome, first.ok().and_then(|first| self.entries.get_mut(first))) {
+                first.remade = entry.record;
+            }
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -116,6 +133,7 @@ fn read_entry(whole: &[u8], record: &[u8]) -> Result<Entry, WireError> {
             20 => entry.iteration_index = field.int()?,
             21 => entry.item_identity = place(field.str()?.as_bytes())?,
             22 => entry.component = place(field.str()?.as_bytes())?,
+            40 => entry.remakes = field.int()?,
             _ => {}
         }
     }
@@ -154,6 +172,11 @@ impl<'s> Record<'s> {
 
     pub(crate) fn is_left_out(&self) -> bool {
         self.entry.is_left_out
+    }
+
+    /// True for a task that made lost artifacts of another one anew: no task of the spec.
+    pub(super) fn is_remake(&self) -> bool {
+        self.entry.remakes != 0
     }
 
     pub(crate) fn is_leaf(&self) -> bool {
@@ -232,6 +255,11 @@ impl<'s> Record<'s> {
 
     /// The outcome that the record has, its own or an ancestor's.
     pub(crate) fn usable(self) -> Option<Record<'s>> {
+        let has_outcome = self.entry.state == State::Succeeded || self.entry.state == State::Skipped;
+        if has_outcome && !self.entry.is_left_out && self.entry.remade != Place::default() {
+            let entry = read_entry(self.bytes, self.bytes_at(self.entry.remade)).ok()?;
+            return Some(Record { bytes: self.bytes, entry });
+        }
         match self.entry.state {
             State::Succeeded => Some(self),
             State::Skipped if !self.entry.is_left_out => Some(self),

@@ -93,6 +93,8 @@ message! {
         timeout_ms: i64 = 28,
         /// Under which the cross-run cache knows it: the key, unless the task names the run's identity.
         cache_key: Vec<u8> = 29,
+        /// An exit task, or inside one: the policy FAIL_FAST does not keep it from starting.
+        is_in_exit: bool = 40,
     }
 }
 

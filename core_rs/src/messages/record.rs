@@ -142,6 +142,8 @@ message! {
         /// In a plan, of a task that would run and that the cross-run cache may answer: under which key.
         cache_key: Vec<u8> = 38,
         cache_use: Option<CacheUse> = 39,
+        /// Of a task that made lost artifacts anew: the task that had made them.
+        remakes: i64 = 40,
     }
 }
 

@@ -160,9 +160,10 @@ message! {
     /// A launched leaf has ended for good (retries are the server's).
     LeafEnded {
         task_id: i64 = 1,
-        /// SUCCEEDED, FAILED, CANCELLED, SKIPPED (answered by the cache), PENDING: its reused outcome was
-        /// found lost, launch it instead.
+        /// SUCCEEDED, FAILED, CANCELLED, SKIPPED (answered by the cache), NOT_TRIGGERED (the policy FAIL_FAST kept it
+        /// from starting); PENDING: it did not start, for artifacts that it reads are lost.
         state: State = 2,
+        /// Of PENDING: the lost inputs.
         outputs: Option<Values> = 3,
         error: Option<Failure> = 4,
         source: Option<Source> = 5,

@@ -345,7 +345,7 @@ pub fn run(request: &RunRequest<'_>, mut answer: impl FnMut(&Launch) -> LeafEnde
         let event = answer(&launch);
         let record = finished.records.get_mut(&launch.task_id).unwrap();
         record.state = event.state;
-        record.outputs = event.outputs.clone();
+        record.outputs = event.outputs.clone().filter(|_| event.state != State::Pending);
         record.error = event.error.clone();
         if event.state == State::Skipped {
             record.source = event.source.clone();

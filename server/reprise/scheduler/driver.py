@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from reprise.domain.cache import CacheRow, Lead, without_iterations
@@ -84,6 +84,10 @@ class RunDriver:
         self._something = asyncio.Event()
         self._is_cancelling = claimed.run.state is RunState.CANCELLING
         self._is_cancel_known = False
+        self._is_fail_fast = request.settings.failure_policy == engine.FAIL_FAST_POLICY
+        self._has_failed = False
+        # While what happened is told again: launches that came to nothing, because inputs were lost.
+        self._spent = self._records.times_sent_back()
 
     def wake_for_cancel(self) -> None:
         self._is_cancelling = True
@@ -156,7 +160,9 @@ class RunDriver:
         ended = self._records.replayable()
         if ended:
             decisions = self._machine.advance(engine.Events(ended=ended))
+            self._note_failures(ended)
             self._apply(decisions)
+        self._keep_back()
         return decisions
 
     def _advance(self) -> engine.Decisions | None:
@@ -164,8 +170,12 @@ class RunDriver:
         ended, self._ended = self._ended, []
         now_ns = self._now_ns()
         for outcome in ended:
-            self._leaves.pop(outcome.event.task_id, None)
-            self._records.end_leaf(outcome.event, now_ns, outcome.kill_method)
+            leaf = self._leaves.pop(outcome.event.task_id, None)
+            if outcome.event.state == engine.PENDING:
+                self._records.send_back(outcome.event)
+                self._attempts[outcome.event.task_id] = list(leaf.attempts) if leaf is not None else []
+            else:
+                self._records.end_leaf(outcome.event, now_ns, outcome.kill_method)
             events.ended.append(outcome.event)
             if outcome.attempt is not None:
                 self._pending.attempts[outcome.attempt.task_id, outcome.attempt.number] = outcome.attempt
@@ -188,8 +198,30 @@ class RunDriver:
         if not events.ended and not events.cancel:
             return None
         decisions = self._machine.advance(events)
+        self._note_failures(events.ended)
         self._apply(decisions)
+        self._keep_back()
         return decisions
+
+    def _note_failures(self, ended: Iterable[engine.LeafEnded]) -> None:
+        self._has_failed |= any(event.state == engine.FAILED for event in ended)
+
+    def _keep_back(self) -> None:
+        """Under FAIL_FAST, once a task has failed: what was launched and has not started never does."""
+        if not (self._is_fail_fast and self._has_failed):
+            return
+        for leaf in self._leaves.values():
+            leaf.keep_back()
+        for launch in self._queue:
+            if not (
+                launch.is_in_exit or self._records.is_ended(launch.task_id) or self._has_attempts(launch)
+            ):
+                self._ended.append(LeafOutcome.kept_back(launch))
+        kept = {outcome.event.task_id for outcome in self._ended}
+        self._queue = deque(launch for launch in self._queue if launch.task_id not in kept)
+
+    def _has_attempts(self, launch: engine.Launch) -> bool:
+        return bool(self._attempts.get(launch.task_id))
 
     def _cache_row(self, key: bytes, record: engine.TaskRecord, now_ns: int) -> CacheRow:
         """The outcome for other runs, saying where it comes from."""
@@ -221,9 +253,12 @@ class RunDriver:
                 case "started":
                     self._records.start_dag(decision.task_id, decision.started, now_ns)
                 case "ended":
+                    self._has_failed |= decision.ended.state == engine.FAILED
                     self._records.end_node(decision.task_id, decision.ended, now_ns)
                 case "launch":
-                    if not self._records.is_ended(decision.task_id):
+                    if self._spent.get(decision.task_id):
+                        self._spent[decision.task_id] -= 1
+                    elif not self._records.is_ended(decision.task_id):
                         self._records.launch(decision.launch, now_ns)
                         self._queue.append(decision.launch)
 
@@ -246,7 +281,7 @@ class RunDriver:
     async def _flush(self) -> None:
         pending, self._pending = self._pending, _Pending()
         now_ns = self._now_ns()
-        starts = () if self._is_cancelling else tuple(pending.starts)
+        starts = () if self._is_cancelling else tuple(filter(self._may_start, pending.starts))
         starting = self._records.start_attempts(starts, now_ns)
         tasks = self._records.take_dirty()
         state = RunState.RUNNING if starts and self._state in _NOT_BEGUN else None
@@ -265,7 +300,9 @@ class RunDriver:
                 attempts=tuple(pending.attempts.values()),
                 state=state,
                 cache=tuple(pending.cache),
-                leads=pending.leads if starts else {},
+                leads={
+                    row.task_id: pending.leads[row.task_id] for row in starts if row.task_id in pending.leads
+                },
                 ended_leads=tuple(pending.ended_leads),
                 reuses=tuple(pending.reuses),
                 error=pending.error,
@@ -282,11 +319,16 @@ class RunDriver:
         for start, committed in zip(pending.starts, pending.started, strict=True):
             if committed.done():
                 continue
-            if not starts or result.were_starts_refused:
+            if start not in starts or result.were_starts_refused:
                 committed.set_result(Start.REFUSED)
             else:
                 is_held_back = start.task_id in result.held_back
                 committed.set_result(Start.HELD_BACK if is_held_back else Start.STARTED)
+
+    def _may_start(self, row: AttemptRow) -> bool:
+        """Not a task that was kept back while its start was on its way into the store."""
+        leaf = self._leaves.get(row.task_id)
+        return leaf is None or not leaf.is_kept_back
 
     def _tell_followers(self, pending: _Pending) -> None:
         """What is committed may be seen by those that wait for it."""

@@ -26,6 +26,7 @@ from reprise.executor.launch import AttemptMaker, CannotLaunch
 from reprise.executor.outputs import OutputsInvalid, collect
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.plan import render
+from reprise.scheduler.inputs import find_lost
 from reprise.scheduler.sharing import Sharing, is_shared
 
 T = TypeVar("T")
@@ -101,6 +102,11 @@ class LeafOutcome:
             _ended(launch, engine.CANCELLED, _CANCELLED, "the run was cancelled before this task started")
         )
 
+    @classmethod
+    def kept_back(cls, launch: engine.Launch) -> LeafOutcome:
+        """Another task has failed, and the policy is FAIL_FAST."""
+        return cls(engine.LeafEnded(task_id=launch.task_id, state=engine.NOT_TRIGGERED))
+
 
 class Leaf:
     def __init__(
@@ -114,6 +120,7 @@ class Leaf:
         self._is_cancelled = False
         # A task that is tried again has begun: it waits for nobody.
         self._lead = Lead(launch.cache_key, may_wait=False) if is_shared(launch) else None
+        self.is_kept_back = False
         # Where `cancel` finds the leaf: waiting for something that may be left, or for its process.
         self._waiting: asyncio.Task[Any] | None = None
         self._handle: bytes | None = None
@@ -128,6 +135,19 @@ class Leaf:
             self._waiting.cancel()
         elif self._handle is not None:
             self._stopping = asyncio.ensure_future(self._host.executor.cancel(self._handle))
+
+    @property
+    def attempts(self) -> Sequence[AttemptRow]:
+        return self._attempts
+
+    def keep_back(self) -> bool:
+        """Start nothing, if nothing has started; False: it has, and may end. For the loop's own thread."""
+        if self._attempts or self._launch.is_in_exit:
+            return False
+        self.is_kept_back = True
+        if self._waiting is not None:
+            self._waiting.cancel()
+        return True
 
     async def run(self) -> LeafOutcome:
         """Errors: none of the task's; it always has an outcome."""
@@ -157,8 +177,8 @@ class Leaf:
             last = self._attempts[-1] if self._attempts else None
             if last is not None and not last.state.is_terminal:
                 outcome = await self._await_end(last, None)
-            elif self._is_cancelled:
-                return LeafOutcome.never_started(self._launch)
+            elif self._is_left:
+                return self._never_started()
             else:
                 outcome = await self._start(last)
             if outcome is not None:
@@ -178,8 +198,8 @@ class Leaf:
 
     async def _import(self) -> LeafOutcome:
         launch = self._launch
-        if self._is_cancelled:
-            return LeafOutcome.never_started(launch)
+        if self._is_left:
+            return self._never_started()
         declared = launch.output_artifacts[0]
         seen = (await asyncio.to_thread(self._host.artifacts.digest, [launch.importer_uri]))[0]
         artifact = engine.Artifact(
@@ -204,11 +224,18 @@ class Leaf:
         if last is not None:
             number = last.number + 1
             if last.is_counted and not await self._unless_cancelled(_pause(self._retry_pause_s())):
-                return LeafOutcome.never_started(self._launch)
+                return self._never_started()
         prepared = await self._unless_cancelled(self._make(number))
         if prepared is None or not await self._take_slot():
-            return LeafOutcome.never_started(self._launch)
+            return self._never_started()
         try:
+            search = find_lost(self._host.artifacts, self._launch, self._owner.show_error)
+            lost = await self._unless_cancelled(search)
+            if lost is None:
+                return self._never_started()
+            if lost.artifacts:
+                event = engine.LeafEnded(task_id=self._launch.task_id, state=engine.PENDING, outputs=lost)
+                return LeafOutcome(event)
             return await self._run_attempt(*prepared)
         finally:
             self._host.slots.release()
@@ -238,9 +265,10 @@ class Leaf:
         )
         match await self._owner.start_attempt(row, self._lead):
             case Start.REFUSED:
-                return LeafOutcome.never_started(self._launch)
+                return self._never_started()
             case Start.HELD_BACK:
                 return None
+        self.is_kept_back = False
         self._attempts.append(row)
         self._lead = replace(self._lead, may_wait=False) if self._lead else None
         await self._host.executor.start(spec, handle)
@@ -299,20 +327,29 @@ class Leaf:
         self._handle = None
         return ended
 
+    @property
+    def _is_left(self) -> bool:
+        return self._is_cancelled or self.is_kept_back
+
+    def _never_started(self) -> LeafOutcome:
+        if self.is_kept_back and not self._is_cancelled:
+            return LeafOutcome.kept_back(self._launch)
+        return LeafOutcome.never_started(self._launch)
+
     async def _take_slot(self) -> bool:
         """A place among the tasks that run at once; False: cancelled before there was one."""
         return bool(await self._unless_cancelled(self._host.slots.acquire()))
 
     async def _unless_cancelled(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """What `work` gives; None, with `work` left half way, when the run is cancelled first."""
-        if self._is_cancelled:
+        """What `work` gives; None, with `work` left half way, when the leaf is to start no more."""
+        if self._is_left:
             work.close()
             return None
         self._waiting = asyncio.current_task()
         try:
             return await work
         except asyncio.CancelledError:
-            if not self._is_cancelled or self._waiting is None:
+            if not self._is_left or self._waiting is None:
                 raise  # the server lets go of the run
             self._waiting.uncancel()
             return None

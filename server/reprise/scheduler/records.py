@@ -5,7 +5,7 @@ Invariant: a record changes only along the moves of `domain.states`; what has ch
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import cast
 
 from reprise.domain.run import AttemptRow, TaskRow
@@ -21,7 +21,7 @@ class RunRecords:
             row.task_id: engine.TaskRecord.FromString(row.record) for row in stored
         }
         self._dirty: dict[int, None] = {}
-        self._event_count = max((record.end_order for record in self._records.values()), default=0)
+        self._event_count = max((order for order, _ in self._told()), default=0)
 
     def __getitem__(self, task_id: int) -> engine.TaskRecord:
         return self._records[task_id]
@@ -33,10 +33,22 @@ class RunRecords:
         return [self._records[task_id] for task_id in sorted(self._records)]
 
     def replayable(self) -> list[engine.LeafEnded]:
-        """The ends that were reported to the core before, in the order in which they were."""
-        ended = [record for record in self._records.values() if record.end_order]
-        ended.sort(key=lambda record: record.end_order)
-        return [_as_event(record) for record in ended]
+        """The events that the core was told before, in the order in which it was."""
+        return [event for _, event in sorted(self._told(), key=lambda told: told[0])]
+
+    def times_sent_back(self) -> dict[int, int]:
+        """How many launches of each task came to nothing because its inputs were lost."""
+        return {
+            record.task_id: len(record.lost_inputs) for record in self._records.values() if record.lost_inputs
+        }
+
+    def _told(self) -> Iterator[tuple[int, engine.LeafEnded]]:
+        for record in self._records.values():
+            for lost in record.lost_inputs:
+                event = engine.LeafEnded(task_id=record.task_id, state=engine.PENDING, outputs=lost.inputs)
+                yield lost.order, event
+            if record.end_order:
+                yield record.end_order, _as_event(record)
 
     def create(self, created: engine.NodeCreated, now_ns: int) -> None:
         task = created.task
@@ -129,6 +141,13 @@ class RunRecords:
             if record.state == engine.RUNNING and record.kind in (engine.CONTAINER, engine.IMPORTER):
                 self._move(record, TaskState.CANCELLING, now_ns)
 
+    def send_back(self, event: engine.LeafEnded) -> None:
+        """A launched task has not started, for its inputs are lost: it waits until they are there again."""
+        record = self._records[event.task_id]
+        self._event_count += 1
+        record.lost_inputs.add(order=self._event_count, inputs=event.outputs)
+        self._dirty[event.task_id] = None
+
     def end_leaf(self, event: engine.LeafEnded, now_ns: int, kill_method: str = "") -> None:
         record = self._records[event.task_id]
         if event.HasField("outputs"):
@@ -138,6 +157,8 @@ class RunRecords:
         if event.HasField("source"):
             record.source.CopyFrom(event.source)
             record.verdict, record.reason = engine.REUSE, engine.CACHE_HIT
+        if event.state == engine.NOT_TRIGGERED:
+            record.verdict, record.reason = engine.VERDICT_NOT_TRIGGERED, engine.FAIL_FAST
         if event.state == engine.SUCCEEDED or record.attempts:
             record.ClearField("candidate")  # an earlier outcome stands in only for a task that never started
         self._event_count += 1

@@ -251,7 +251,7 @@ class CacheUse(_message.Message):
     def __init__(self, answer: _Optional[_Union[CacheAnswer, str]] = ..., note: _Optional[str] = ..., source: _Optional[_Union[Source, _Mapping]] = ...) -> None: ...
 
 class TaskRecord(_message.Message):
-    __slots__ = ("task_id", "parent_task_id", "name", "path", "kind", "state", "verdict", "reason", "reason_field", "caused_by", "inputs", "outputs", "error", "key", "preimage", "source", "is_left_out", "override_inputs", "candidate", "iteration_index", "item_identity", "component", "is_exit_task", "upstream", "created_ns", "started_ns", "ended_ns", "attempts", "history", "kill_method", "image", "end_order", "cache_key", "cache_use")
+    __slots__ = ("task_id", "parent_task_id", "name", "path", "kind", "state", "verdict", "reason", "reason_field", "caused_by", "inputs", "outputs", "error", "key", "preimage", "source", "is_left_out", "override_inputs", "candidate", "iteration_index", "item_identity", "component", "is_exit_task", "upstream", "created_ns", "started_ns", "ended_ns", "attempts", "history", "kill_method", "image", "end_order", "cache_key", "cache_use", "remakes", "lost_inputs")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     PARENT_TASK_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -286,6 +286,8 @@ class TaskRecord(_message.Message):
     END_ORDER_FIELD_NUMBER: _ClassVar[int]
     CACHE_KEY_FIELD_NUMBER: _ClassVar[int]
     CACHE_USE_FIELD_NUMBER: _ClassVar[int]
+    REMAKES_FIELD_NUMBER: _ClassVar[int]
+    LOST_INPUTS_FIELD_NUMBER: _ClassVar[int]
     task_id: int
     parent_task_id: int
     name: str
@@ -320,7 +322,17 @@ class TaskRecord(_message.Message):
     end_order: int
     cache_key: bytes
     cache_use: CacheUse
-    def __init__(self, task_id: _Optional[int] = ..., parent_task_id: _Optional[int] = ..., name: _Optional[str] = ..., path: _Optional[str] = ..., kind: _Optional[_Union[Kind, str]] = ..., state: _Optional[_Union[State, str]] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., reason: _Optional[_Union[Reason, str]] = ..., reason_field: _Optional[str] = ..., caused_by: _Optional[str] = ..., inputs: _Optional[_Union[Values, _Mapping]] = ..., outputs: _Optional[_Union[Values, _Mapping]] = ..., error: _Optional[_Union[Failure, _Mapping]] = ..., key: _Optional[bytes] = ..., preimage: _Optional[bytes] = ..., source: _Optional[_Union[Source, _Mapping]] = ..., is_left_out: bool = ..., override_inputs: _Optional[_Union[Values, _Mapping]] = ..., candidate: _Optional[_Union[TaskRecord, _Mapping]] = ..., iteration_index: _Optional[int] = ..., item_identity: _Optional[str] = ..., component: _Optional[str] = ..., is_exit_task: bool = ..., upstream: _Optional[_Iterable[int]] = ..., created_ns: _Optional[int] = ..., started_ns: _Optional[int] = ..., ended_ns: _Optional[int] = ..., attempts: _Optional[int] = ..., history: _Optional[_Iterable[_Union[StateChange, _Mapping]]] = ..., kill_method: _Optional[str] = ..., image: _Optional[str] = ..., end_order: _Optional[int] = ..., cache_key: _Optional[bytes] = ..., cache_use: _Optional[_Union[CacheUse, _Mapping]] = ...) -> None: ...
+    remakes: int
+    lost_inputs: _containers.RepeatedCompositeFieldContainer[LostInputs]
+    def __init__(self, task_id: _Optional[int] = ..., parent_task_id: _Optional[int] = ..., name: _Optional[str] = ..., path: _Optional[str] = ..., kind: _Optional[_Union[Kind, str]] = ..., state: _Optional[_Union[State, str]] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., reason: _Optional[_Union[Reason, str]] = ..., reason_field: _Optional[str] = ..., caused_by: _Optional[str] = ..., inputs: _Optional[_Union[Values, _Mapping]] = ..., outputs: _Optional[_Union[Values, _Mapping]] = ..., error: _Optional[_Union[Failure, _Mapping]] = ..., key: _Optional[bytes] = ..., preimage: _Optional[bytes] = ..., source: _Optional[_Union[Source, _Mapping]] = ..., is_left_out: bool = ..., override_inputs: _Optional[_Union[Values, _Mapping]] = ..., candidate: _Optional[_Union[TaskRecord, _Mapping]] = ..., iteration_index: _Optional[int] = ..., item_identity: _Optional[str] = ..., component: _Optional[str] = ..., is_exit_task: bool = ..., upstream: _Optional[_Iterable[int]] = ..., created_ns: _Optional[int] = ..., started_ns: _Optional[int] = ..., ended_ns: _Optional[int] = ..., attempts: _Optional[int] = ..., history: _Optional[_Iterable[_Union[StateChange, _Mapping]]] = ..., kill_method: _Optional[str] = ..., image: _Optional[str] = ..., end_order: _Optional[int] = ..., cache_key: _Optional[bytes] = ..., cache_use: _Optional[_Union[CacheUse, _Mapping]] = ..., remakes: _Optional[int] = ..., lost_inputs: _Optional[_Iterable[_Union[LostInputs, _Mapping]]] = ...) -> None: ...
+
+class LostInputs(_message.Message):
+    __slots__ = ("order", "inputs")
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
+    order: int
+    inputs: Values
+    def __init__(self, order: _Optional[int] = ..., inputs: _Optional[_Union[Values, _Mapping]] = ...) -> None: ...
 
 class StateChange(_message.Message):
     __slots__ = ("at_ns", "state", "error")
@@ -533,7 +545,7 @@ class EnvVar(_message.Message):
     def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
 
 class Launch(_message.Message):
-    __slots__ = ("task_id", "path", "name", "kind", "image", "command", "args", "env", "resources", "inputs", "output_parameters", "output_artifacts", "retry", "is_cache_enabled", "may_read_cache", "key", "preimage", "verdict", "reason", "reason_field", "caused_by", "override_inputs", "importer_uri", "importer_metadata_json", "is_reimport", "candidate", "input_types", "timeout_ms", "cache_key")
+    __slots__ = ("task_id", "path", "name", "kind", "image", "command", "args", "env", "resources", "inputs", "output_parameters", "output_artifacts", "retry", "is_cache_enabled", "may_read_cache", "key", "preimage", "verdict", "reason", "reason_field", "caused_by", "override_inputs", "importer_uri", "importer_metadata_json", "is_reimport", "candidate", "input_types", "timeout_ms", "cache_key", "is_in_exit")
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -563,6 +575,7 @@ class Launch(_message.Message):
     INPUT_TYPES_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     CACHE_KEY_FIELD_NUMBER: _ClassVar[int]
+    IS_IN_EXIT_FIELD_NUMBER: _ClassVar[int]
     task_id: int
     path: str
     name: str
@@ -592,7 +605,8 @@ class Launch(_message.Message):
     input_types: bytes
     timeout_ms: int
     cache_key: bytes
-    def __init__(self, task_id: _Optional[int] = ..., path: _Optional[str] = ..., name: _Optional[str] = ..., kind: _Optional[_Union[Kind, str]] = ..., image: _Optional[str] = ..., command: _Optional[_Iterable[str]] = ..., args: _Optional[_Iterable[str]] = ..., env: _Optional[_Iterable[_Union[EnvVar, _Mapping]]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., inputs: _Optional[_Union[Values, _Mapping]] = ..., output_parameters: _Optional[_Iterable[_Union[OutputParameter, _Mapping]]] = ..., output_artifacts: _Optional[_Iterable[_Union[OutputArtifact, _Mapping]]] = ..., retry: _Optional[_Union[RetryPolicy, _Mapping]] = ..., is_cache_enabled: bool = ..., may_read_cache: bool = ..., key: _Optional[bytes] = ..., preimage: _Optional[bytes] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., reason: _Optional[_Union[Reason, str]] = ..., reason_field: _Optional[str] = ..., caused_by: _Optional[str] = ..., override_inputs: _Optional[_Union[Values, _Mapping]] = ..., importer_uri: _Optional[str] = ..., importer_metadata_json: _Optional[str] = ..., is_reimport: bool = ..., candidate: _Optional[_Union[TaskRecord, _Mapping]] = ..., input_types: _Optional[bytes] = ..., timeout_ms: _Optional[int] = ..., cache_key: _Optional[bytes] = ...) -> None: ...
+    is_in_exit: bool
+    def __init__(self, task_id: _Optional[int] = ..., path: _Optional[str] = ..., name: _Optional[str] = ..., kind: _Optional[_Union[Kind, str]] = ..., image: _Optional[str] = ..., command: _Optional[_Iterable[str]] = ..., args: _Optional[_Iterable[str]] = ..., env: _Optional[_Iterable[_Union[EnvVar, _Mapping]]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., inputs: _Optional[_Union[Values, _Mapping]] = ..., output_parameters: _Optional[_Iterable[_Union[OutputParameter, _Mapping]]] = ..., output_artifacts: _Optional[_Iterable[_Union[OutputArtifact, _Mapping]]] = ..., retry: _Optional[_Union[RetryPolicy, _Mapping]] = ..., is_cache_enabled: bool = ..., may_read_cache: bool = ..., key: _Optional[bytes] = ..., preimage: _Optional[bytes] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., reason: _Optional[_Union[Reason, str]] = ..., reason_field: _Optional[str] = ..., caused_by: _Optional[str] = ..., override_inputs: _Optional[_Union[Values, _Mapping]] = ..., importer_uri: _Optional[str] = ..., importer_metadata_json: _Optional[str] = ..., is_reimport: bool = ..., candidate: _Optional[_Union[TaskRecord, _Mapping]] = ..., input_types: _Optional[bytes] = ..., timeout_ms: _Optional[int] = ..., cache_key: _Optional[bytes] = ..., is_in_exit: bool = ...) -> None: ...
 
 class NodeCreated(_message.Message):
     __slots__ = ("task",)
