@@ -11,11 +11,11 @@ import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from google.protobuf import struct_pb2
 from planner import Config, Past, Slot, Task
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.plan import RunMachine
 from reprise.scheduler.records import RunRecords
+from struct_bytes import spec_bytes
 from values import ArtifactValue
 
 _PARENT = "projects/p/locations/l/pipelineJobs/"
@@ -42,7 +42,8 @@ def request_for(
     original: Run | None = None,
     configs: list[Config] | None = None,
 ) -> engine.RunRequest:
-    request = engine.RunRequest(spec=spec_bytes(spec))
+    is_same = original is not None and original.spec is spec
+    request = engine.RunRequest(spec=original.request.spec if original and is_same else spec_bytes(spec))
     settings = request.settings
     settings.job_id, settings.run_id = f"run-{run_id}", run_id
     settings.resource_name = _PARENT + settings.job_id
@@ -53,7 +54,7 @@ def request_for(
     if original is not None:
         request.original.run_id = original.run_id
         request.original.resource_name = f"{_PARENT}run-{original.run_id}"
-        request.original.spec = spec_bytes(original.spec)
+        request.original.spec = original.request.spec
         request.original.pipeline_root = "/root"
         request.original.records = original.records.SerializeToString()
         for name, value in sorted(original.past.parameters.items()):
@@ -75,12 +76,6 @@ def request_for(
                     artifact = as_artifact(value)
                     sent.input_artifacts.add(name=name, artifacts=[artifact])
     return request
-
-
-def spec_bytes(spec: dict[str, Any]) -> bytes:
-    struct = struct_pb2.Struct()
-    struct.update(spec)
-    return struct.SerializeToString(deterministic=True)
 
 
 def as_artifact(value: ArtifactValue) -> engine.Artifact:

@@ -61,7 +61,7 @@ class SpecMaker:
     number: int = 0
 
     def make(self) -> dict[str, Any]:
-        self.budget = self.random.randint(1, self.random.choice([4, 8, 15, self.constructs.max_tasks]))
+        self.budget = self.random.randint(1, self.random.choice([3, 4, 5, 6, 8, self.constructs.max_tasks]))
         declared: dict[str, Any] = {"seed": {"parameterType": INT}}
         for index in range(self.random.randint(1, 3)):
             kind = self.random.choice([INT, INT, TEXT, LIST])
@@ -420,7 +420,7 @@ def edited(
     chance: random.Random, spec: dict[str, Any], constructs: Constructs, number: int
 ) -> dict[str, Any]:
     """The specification after some semantic edits, or the same one."""
-    spec = copy.deepcopy(spec)
+    spec = json.loads(json.dumps(spec))
     for _ in range(chance.choice([0, 0, 1, 1, 2, 3])):
         chance.choice(
             [_edit_code, _edit_code, _remove_task, _add_task, _edit_order, _edit_constant, _edit_default]

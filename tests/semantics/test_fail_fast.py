@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from building import Leaf, Task
-from parts import NOTHING
 from reprise.pb.v1 import pipeline_state_pb2 as states
 from served import Served
 from stage import Ended, Stage
