@@ -62,6 +62,7 @@ class Settings:
     beside what they need. `project_aliases`: other names of projects, by the name. `http_hosts`: names by which the
     HTTP port may be called beside its own. `store`: the URL of a database; empty: SQLite in the data directory.
     `executor`, `authorizer`: names, see `reprise.plugins`; without an authorizer everybody may do everything.
+    `salts`: of projects, by name; a task's key holds that of its project, so another one makes all tasks run again.
     `cache_max_age_s`: older outcomes of other runs answer no task; 0: no limit.
     """
 
@@ -85,6 +86,7 @@ class Settings:
     executor: str = "subprocess"
     authorizer: str = ""
     cache_max_age_s: float = 0.0
+    salts: Mapping[str, str] = field(default_factory=dict)
 
 
 class PipelineService:
@@ -204,6 +206,7 @@ class PipelineService:
             is_environment_vouched=is_host,
             effective_header=effective_header,
             cache_age=CacheAge(settings.cache_max_age_s),
+            salts=settings.salts,
         )
         self._opened.callback(self._scheduler.stop)
 

@@ -6,7 +6,7 @@ Invariant: changes nothing. What is wrong with a command is found here, all of i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -41,13 +41,19 @@ class Preparation:
     """Safe to call from any number of threads."""
 
     def __init__(
-        self, store: Store, artifacts: ArtifactPlace, known: KnownOutcomes, is_environment_vouched: bool
+        self,
+        store: Store,
+        artifacts: ArtifactPlace,
+        known: KnownOutcomes,
+        is_environment_vouched: bool,
+        salts: Mapping[str, str],
     ) -> None:
-        """`is_environment_vouched`: see `check_platform_spec`."""
+        """`is_environment_vouched`: see `check_platform_spec`. `salts`: of projects, in every key of theirs."""
         self._store = store
         self._artifacts = artifacts
         self._known = known
         self._is_environment_vouched = is_environment_vouched
+        self._salts = salts
 
     def etag(self, command: CreateRun) -> str:
         """What the etag of a plan of a command would be that was prepared before. Errors: as `prepare`."""
@@ -113,6 +119,7 @@ class Preparation:
         settings = request.settings
         settings.resource_name = f"{command.parent}/pipelineJobs/{command.job_id}"
         settings.job_id = command.job_id
+        settings.salt = self._salts.get(command.parent.project, "")
         settings.pipeline_root = command.output_directory.rstrip("/")
         settings.failure_policy = cast("engine.FailurePolicy", int(command.failure_policy))
         settings.are_legacy_parameters = command.are_legacy_parameters

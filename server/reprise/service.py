@@ -66,11 +66,12 @@ class PipelineService:
         is_environment_vouched: bool = False,
         effective_header: EffectiveHeader = lambda preserved, _parameters, _directory: preserved,
         cache_age: CacheAge = OF_ANY_AGE,
+        salts: Mapping[str, str] | None = None,
     ) -> None:
         """`unique` gives short lower-case strings for ids; `wake` hints to the scheduler that there is work.
 
         `is_environment_vouched`: see `check_platform_spec`. `effective_header` gives the header of a rerun, whose
-        parameters and output directory come partly from its original.
+        parameters and output directory come partly from its original. `salts`: of projects, in every key of theirs.
         """
         self._store = store
         self._data_dir = data_dir
@@ -78,7 +79,7 @@ class PipelineService:
         self._unique = unique
         self._wake = wake
         known = KnownOutcomes(store, artifacts, now_ns, cache_age)
-        self._preparation = Preparation(store, artifacts, known, is_environment_vouched)
+        self._preparation = Preparation(store, artifacts, known, is_environment_vouched, salts or {})
         self._recent_plans = RecentPlans()
         self._cache_age = cache_age
         self._explanations = Explanations(store)

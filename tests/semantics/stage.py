@@ -124,12 +124,12 @@ def _is_in_run(task: reruns.PlannedTask) -> bool:
 class Stage:
     """A project of its own on a server, and a ledger of its own."""
 
-    def __init__(self, server: str, folder: Path) -> None:
+    def __init__(self, server: str, folder: Path, project: str = "") -> None:
         self.folder = folder
         self.ledger = folder / "ledger"
         # Polls quickly: runs here take milliseconds.
         self.client = Client(
-            server, project=f"p-{uuid.uuid4().hex[:8]}", sleep=lambda s: time.sleep(min(s, 0.01))
+            server, project=project or f"p-{uuid.uuid4().hex[:8]}", sleep=lambda s: time.sleep(min(s, 0.01))
         )
         self._ended: dict[str, Ended] = {}
 

@@ -135,6 +135,13 @@ def _add_serving_options(serve: _Parser) -> None:
         help="another name of a project, such as its number; may be repeated",
     )
     group.add_argument(
+        "--project-salt",
+        action="append",
+        default=[],
+        metavar="PROJECT=TEXT",
+        help="goes into the key of every task of a project: with another text all its tasks run again; may be repeated",
+    )
+    group.add_argument(
         "--http-host",
         action="append",
         default=[],

@@ -138,6 +138,7 @@ def _serving_settings(arguments: argparse.Namespace) -> dict[str, Any]:
         ),
         "drain_s": arguments.drain,
         "project_aliases": dict(parse_assignment(text) for text in arguments.project_alias),
+        "salts": dict(parse_assignment(text) for text in arguments.project_salt),
         "http_hosts": tuple(arguments.http_host),
         "authorizer": arguments.authorizer,
         "executor": arguments.executor,
