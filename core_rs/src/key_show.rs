@@ -20,11 +20,12 @@ pub fn differences(old: &[u8], new: &[u8]) -> KeyDifferences {
 
 fn to_message(found: FieldDiff<'_>) -> KeyDifference {
     let (old, new) = (found.old.map(Shown::of), found.new.map(Shown::of));
+    let tag = |side: &Option<Shown<'_>>| side.as_ref().and_then(|side| side.tag(&found.path));
     // The same text under two declared types is shown with the types: they are what differs.
-    let show = |side: Option<&Shown<'_>>, other: Option<&Shown<'_>>| {
-        side.map(|side| side.to_text(&found.path, other.is_some_and(|other| side.tag(&found.path) != other.tag(&found.path))))
-    };
-    KeyDifference { old: show(old.as_ref(), new.as_ref()), new: show(new.as_ref(), old.as_ref()), field: found.path }
+    let wants_type = matches!((tag(&old), tag(&new)), (Some(old), Some(new)) if old != new);
+    let show = |side: Option<Shown<'_>>| side.map(|side| side.to_text(&found.path, wants_type));
+    let (old, new) = (show(old), show(new));
+    KeyDifference { field: found.path, old, new }
 }
 
 /// A value of a preimage.

@@ -123,6 +123,8 @@ struct PlannedFields<'a> {
     caused_by: &'a str,
     outputs: &'a [u8],
     source: Option<Source>,
+    /// Packed ids.
+    upstream: &'a [u8],
     cache_key: &'a [u8],
 }
 
@@ -143,6 +145,7 @@ impl<'a> PlannedFields<'a> {
                 10 => task.caused_by = field.str()?,
                 12 => task.outputs = field.bytes()?,
                 16 => task.source = Some(Source::decode(field.bytes()?)?),
+                24 => task.upstream = field.bytes()?,
                 38 => task.cache_key = field.bytes()?,
                 _ => {}
             }
@@ -163,6 +166,7 @@ impl<'a> PlannedFields<'a> {
             writer.message(9, |reused| crate::details::write_source(reused, source));
         }
         writer.int(10, self.kind);
+        writer.bytes(11, self.upstream);
     }
 }
 
@@ -180,6 +184,7 @@ mod tests {
             reason,
             cache_key: if task_id == 2 { vec![7; 32] } else { Vec::new() },
             path: format!("task-{task_id}"),
+            upstream: if task_id == 3 { vec![2] } else { Vec::new() },
             ..TaskRecord::default()
         };
         let result = PlanResult {
@@ -200,9 +205,12 @@ mod tests {
             u64::from_ne_bytes(bytes) as usize
         };
         assert_eq!(end(2), pages.tasks.len());
-        let mut second = Reader::new(&pages.tasks[end(0)..end(1)]);
-        let second = PlannedFields::read(second.next_field().unwrap().unwrap().bytes().unwrap()).unwrap();
-        assert_eq!((second.task_id, second.path), (2, "task-2"));
+        let mut entry = Reader::new(&pages.tasks[end(0)..end(1)]);
+        let mut second = Reader::new(entry.next_field().unwrap().unwrap().bytes().unwrap());
+        assert_eq!(second.next_field().unwrap().unwrap().int(), Ok(2));
+        assert_eq!(second.next_field().unwrap().unwrap().str(), Ok("task-2"));
+        assert_eq!((entry.is_at_end(), end(0) > 0), (true, true));
+        assert!(pages.tasks.ends_with(&[0x50, 2, 0x5a, 1, 2]), "the last is an importer and comes after task 2");
         assert!(plan_pages(&[0x1a, 9, 1]).is_err());
     }
 }

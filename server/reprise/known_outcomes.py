@@ -12,6 +12,7 @@ from reprise import plan as planner
 from reprise.artifact.contract import ArtifactPlace
 from reprise.artifact.presence import losses_of
 from reprise.domain.cache import CacheAge, CacheRow, CacheScope
+from reprise.domain.errors import Unavailable
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.store.contract import Store
 
@@ -43,7 +44,7 @@ class KnownOutcomes:
     def put_in(
         self, project: str, request: engine.RunRequest, plan: planner.PlanParts
     ) -> tuple[planner.PlanParts, Hits]:
-        """The plan with what the cache answers, which is put into the request too. Errors: Unavailable."""
+        """The plan with what the cache answers, which is put into the request too."""
         scope = CacheScope(project, plan.head.pipeline_name)
         asked: set[bytes] = set()
         runs: set[int] = set()
@@ -73,7 +74,11 @@ class KnownOutcomes:
         young = [row for row in rows.values() if not self._age.is_expired(row.created_ns, now_ns)]
         records = [engine.TaskRecord.FromString(row.record) for row in young]
         usable, lost = [], []
-        for row, record, loss in zip(young, records, losses_of(records, self._artifacts), strict=True):
+        try:
+            losses = losses_of(records, self._artifacts)
+        except Unavailable:
+            return [], []  # what cannot be looked at now is left to the run
+        for row, record, loss in zip(young, records, losses, strict=True):
             if loss:
                 lost.append(f"task {record.path}: the outcome of {record.source.run_name}: {loss}")
             else:

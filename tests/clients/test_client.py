@@ -11,7 +11,6 @@ import pytest
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from reprise.client import Client, InvalidArgumentError, NotFoundError, UnavailableError, Violation
-from reprise.client.plan import Plan, to_dot, to_mermaid
 from reprise.client.tasks import AmbiguousTaskError, TaskNameError, component_of, find_task
 from reprise.pb.v1 import pipeline_job_pb2 as jobs
 from reprise.pb.v1 import pipeline_service_pb2 as service
@@ -203,17 +202,3 @@ def test_the_component_of_a_task_in_a_loop_is_found() -> None:
     }
     assert component_of(spec, "loop[3].train") == {"executorLabel": "e"}
     assert component_of(spec, "loop[3].other") == {}
-
-
-def test_a_graph_has_a_node_for_each_task_and_an_arrow_from_what_caused_a_verdict() -> None:
-    execute, again = states.VERDICT_EXECUTE, states.VERDICT_RE_EVALUATE
-    kind = reruns.PlannedTask.CONTAINER
-    tasks = [
-        reruns.PlannedTask(task_id=1, task_name='a"b', task_unique_name='a"b', verdict=execute, kind=kind),
-        reruns.PlannedTask(
-            task_id=2, task_name="c", task_unique_name="c", verdict=again, kind=kind, caused_by='a"b'
-        ),
-    ]
-    plan = Plan("e", "p", (), (), tasks)
-    assert "t1 -> t2;" in to_dot(plan) and 'a\\"b' in to_dot(plan)
-    assert "t1 --> t2" in to_mermaid(plan) and '"a"b' not in to_mermaid(plan)

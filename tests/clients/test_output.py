@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 
 import pytest
+from reprise.cli.durations import seconds
 from reprise.cli.output import Output, format_duration, shorten, table_lines
 from reprise.cli.progress import Progress
 from reprise.pb.v1 import pipeline_job_pb2 as jobs
@@ -52,3 +54,16 @@ def test_progress_tells_each_task_that_has_ended_once() -> None:
         job.job_detail.task_details[0].state = state
         progress.show(job)
     assert [line.split() for line in said] == [["RUNNING"], ["SUCCEEDED", "a"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("90", 90), ("1.5s", 1.5), ("15m", 900), ("12h", 43200), ("7d", 604800)]
+)
+def test_a_span_of_time_is_read_as_a_person_writes_it(text: str, expected: float) -> None:
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-1", "1w", "1 h", "nan", "1e9"])
+def test_what_is_no_span_of_time_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="7d"):
+        seconds(text)

@@ -162,3 +162,25 @@ def test_the_demonstration_ends_by_itself_with_code_0(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "none is left" in done.stdout
+
+
+def test_a_task_is_explained_and_the_cache_is_looked_into_and_emptied(reprise: Reprise) -> None:
+    of_pipeline = "--pipeline=client-steps"
+    reprise("cache", "drop", of_pipeline)
+    reprise.submit("steps", "a", "--param=limit=20", "--wait")
+    reprise.submit("steps", "b", "--param=limit=30", "--wait")
+    told = reprise("explain", f"{reprise.id}-b", "check")
+    assert told.startswith("check: ") and "NO_ENTRY" in told, told
+    limit = [line.split() for line in told.splitlines() if "inputs.parameters.limit" in line][-1]
+    assert limit == ["inputs.parameters.limit", "20", "30"]
+    against = reprise.json("explain", f"{reprise.id}-b", "check", f"--against={reprise.id}-a")
+    assert [each["oldValue"] for each in against["comparison"]["differences"]] == ["20"]
+    assert "did you mean check" in reprise("explain", f"{reprise.id}-b", "chek", expect=4)
+    listed = [line.split()[1] for line in reprise("cache", "list", of_pipeline).splitlines()[1:]]
+    assert sorted(listed) == ["check", "check", "multiply", "prepare", "publish"]
+    assert reprise("cache", "drop", of_pipeline, "--older-than=1h") == "0 outcomes dropped\n"
+    assert reprise.json("cache", "drop", of_pipeline, "--task=check")["droppedCount"] == 2
+    kept = reprise.json("cache", "list", of_pipeline, "--limit=0")
+    assert sorted(entry["task"] for entry in kept) == ["multiply", "prepare", "publish"]
+    reprise("cache", "drop", expect=2)
+    reprise("cache", "drop", of_pipeline, "--older-than=soon", expect=2)

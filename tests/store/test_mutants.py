@@ -142,6 +142,30 @@ MUTANTS = {
         "and False:",
         "test_sqlite.py",
     ),
+    "a start while another run leads": (
+        "leaders.py",
+        "if leader is not None and leader.run_id != run_id:",
+        "if leader is None and run_id < 0:",
+        "test_cache.py",
+    ),
+    "a leader that nobody owns any more": (
+        "leaders.py",
+        ", runs.c.lease_until_ns > param",
+        ", runs.c.lease_until_ns != param",
+        "test_cache.py",
+    ),
+    "an outcome that came since the look": (
+        "leaders.py",
+        "return mark is not None and mark != lead.seen and mark[0] != run_id",
+        "return False",
+        "test_cache.py",
+    ),
+    "an old outcome that comes back": (
+        "cache.py",
+        "    tx.execute(_DROP, scope.project, scope.pipeline_name, row.key)\n",
+        "    if find_mark(tx, scope, row.key) is not None:\n        return\n",
+        "test_cache.py",
+    ),
     "two servers on one data dir": (
         "data_dir.py",
         "fcntl.LOCK_EX",

@@ -236,7 +236,7 @@ def _add_submit(add: _Adder, connection: _Parser) -> None:
     submit = add("submit", "reprise.cli.runs:submit", "run a compiled pipeline", connection)
     submit.add_argument("file", metavar="FILE", help="what `kfp` compiled: YAML or JSON")
     _add_new_run_options(submit)
-    submit.add_argument("--no-cache", action="store_true", help="no task may be answered from the cache")
+    _add_cache_option(submit)
     _add_wait_options(submit)
 
 
@@ -258,6 +258,14 @@ def _add_new_run_options(command: _Parser) -> None:
     )
     command.add_argument(
         "--failure-policy", choices=("slow", "fast"), default="", help="after a task has failed"
+    )
+
+
+def _add_cache_option(command: _Parser) -> None:
+    command.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="no task is answered by other runs, nor answers for them; the author's cache keys stay",
     )
 
 
@@ -329,6 +337,7 @@ def _add_reruns(add: _Adder, connection: _Parser) -> None:
         )
         command.add_argument("--file", metavar="FILE", help="a changed pipeline (default: the original's)")
         _add_new_run_options(command)
+        _add_cache_option(command)
         for flag in ("--dot", "--mermaid"):
             command.add_argument(flag, action="store_true", help=f"print the plan as a {flag[2:]} graph")
     rerun.add_argument("--plan", action="store_true", help="only show what would be done")

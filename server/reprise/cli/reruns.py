@@ -17,10 +17,11 @@ from reprise.cli.runs import follow, given_parameters, labels, output_directory
 from reprise.cli.session import UsageError, connected
 from reprise.cli.views import plan_json, show_counts, show_planned, show_warnings
 from reprise.client.client import Client
+from reprise.client.drawing import to_dot, to_mermaid
 from reprise.client.parameters import parse_assignment, parse_value
 from reprise.client.pipeline_file import PipelineFile, load_pipeline, parameter_types
-from reprise.client.plan import leaves_of, to_dot, to_mermaid
-from reprise.client.requests import FAILURE_POLICIES, artifact_input, fill_spec, to_value
+from reprise.client.plan import leaves_of
+from reprise.client.requests import FAILURE_POLICIES, artifact_input, fill_spec, to_value, with_caching
 from reprise.client.tasks import (
     AmbiguousTaskError,
     TaskNameError,
@@ -94,13 +95,16 @@ def _request(client: Client, arguments: argparse.Namespace) -> reruns.RerunPipel
     is_task_named = any(
         (arguments.execute, arguments.skip, arguments.skip_downstream, arguments.input, arguments.drop_input)
     )
-    if is_task_named or arguments.param:
+    if is_task_named or arguments.param or arguments.no_cache:
         original = client.get(arguments.run, ("job_detail", "pipeline_spec"))
         spec = changed.spec if changed is not None else json_format.MessageToDict(original.pipeline_spec)
         request.task_configs.extend(
             _Configs(original.job_detail.task_details, spec, changed).build(arguments)
         )
         types = parameter_types(spec)
+        if arguments.no_cache:
+            # What the switch says is in no key: nothing is changed by it.
+            fill_spec(request.pipeline_spec, with_caching(spec, False))
     else:
         types = {}
     for name, value in given_parameters(arguments, types).items():

@@ -102,9 +102,13 @@ class Sharing:
         return Shared(use, lead=lead)
 
     async def _loss_of(self, record: engine.TaskRecord) -> str:
-        if not record.outputs.artifacts:
-            return ""
-        return (await asyncio.to_thread(losses_of, [record], self._artifacts))[0]
+        """A place that cannot be reached is waited for, and never counts as a loss."""
+        while record.outputs.artifacts:
+            try:
+                return (await asyncio.to_thread(losses_of, [record], self._artifacts))[0]
+            except Unavailable:
+                await asyncio.sleep(self._poll_s)
+        return ""
 
     def _age_flaw(self, row: CacheRow) -> str:
         now_ns = self._now_ns()

@@ -6,7 +6,6 @@ from sqlalchemy import select
 
 from reprise.domain.names import RunName
 from reprise.domain.run import RecordedRun
-from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.store.database import Transaction
 from reprise.store.rows import RUN_COLUMNS, RUN_WIDTH, to_run
 from reprise.store.runs import GET_TASKS, get_blob, no_run
@@ -41,5 +40,15 @@ def get_recorded(tx: Transaction, name: RunName) -> RecordedRun:
     records_digest, *original = row[RUN_WIDTH:]
     if records_digest is not None:
         return RecordedRun(run, get_blob(tx, records_digest), *original)
-    tasks = [engine.TaskRecord.FromString(task[3]) for task in tx.all(GET_TASKS, run.id)]
-    return RecordedRun(run, engine.TaskRecords(tasks=tasks).SerializeToString(), *original)
+    records = b"".join(_item(record) for *_, record in tx.all(GET_TASKS, run.id))
+    return RecordedRun(run, records, *original)
+
+
+def _item(record: bytes) -> bytes:
+    """One entry of engine.TaskRecords, which the store writes as the bytes that it has."""
+    length, varint = len(record), bytearray()
+    while length > 0x7F:
+        varint.append(length & 0x7F | 0x80)
+        length >>= 7
+    varint.append(length)
+    return b"\x0a" + bytes(varint) + record

@@ -100,7 +100,7 @@ class VerdictCount(_message.Message):
     def __init__(self, verdict: _Optional[_Union[_pipeline_state_pb2.Verdict, str]] = ..., reason: _Optional[_Union[_pipeline_state_pb2.Reason, str]] = ..., count: _Optional[int] = ...) -> None: ...
 
 class PlannedTask(_message.Message):
-    __slots__ = ("task_id", "parent_task_id", "task_name", "task_unique_name", "verdict", "reason", "reason_field", "caused_by", "reused_from", "kind")
+    __slots__ = ("task_id", "parent_task_id", "task_name", "task_unique_name", "verdict", "reason", "reason_field", "caused_by", "reused_from", "kind", "upstream_task_ids")
     class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         KIND_UNSPECIFIED: _ClassVar[PlannedTask.Kind]
@@ -125,6 +125,7 @@ class PlannedTask(_message.Message):
     CAUSED_BY_FIELD_NUMBER: _ClassVar[int]
     REUSED_FROM_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
+    UPSTREAM_TASK_IDS_FIELD_NUMBER: _ClassVar[int]
     task_id: int
     parent_task_id: int
     task_name: str
@@ -135,7 +136,8 @@ class PlannedTask(_message.Message):
     caused_by: str
     reused_from: _pipeline_job_pb2.ReusedFrom
     kind: PlannedTask.Kind
-    def __init__(self, task_id: _Optional[int] = ..., parent_task_id: _Optional[int] = ..., task_name: _Optional[str] = ..., task_unique_name: _Optional[str] = ..., verdict: _Optional[_Union[_pipeline_state_pb2.Verdict, str]] = ..., reason: _Optional[_Union[_pipeline_state_pb2.Reason, str]] = ..., reason_field: _Optional[str] = ..., caused_by: _Optional[str] = ..., reused_from: _Optional[_Union[_pipeline_job_pb2.ReusedFrom, _Mapping]] = ..., kind: _Optional[_Union[PlannedTask.Kind, str]] = ...) -> None: ...
+    upstream_task_ids: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, task_id: _Optional[int] = ..., parent_task_id: _Optional[int] = ..., task_name: _Optional[str] = ..., task_unique_name: _Optional[str] = ..., verdict: _Optional[_Union[_pipeline_state_pb2.Verdict, str]] = ..., reason: _Optional[_Union[_pipeline_state_pb2.Reason, str]] = ..., reason_field: _Optional[str] = ..., caused_by: _Optional[str] = ..., reused_from: _Optional[_Union[_pipeline_job_pb2.ReusedFrom, _Mapping]] = ..., kind: _Optional[_Union[PlannedTask.Kind, str]] = ..., upstream_task_ids: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class GetTaskLogRequest(_message.Message):
     __slots__ = ("name", "task", "attempt", "offset", "follow", "limit")
