@@ -9,13 +9,16 @@ import signal
 import sys
 import textwrap
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 from reprise.executor.attempt_files import Handle
 from reprise.executor.contract import AttemptSpec
 from reprise.executor.subprocess import SubprocessExecutor
+
+from .place import Place
+from .podman import NoPodman, Podman, podman
 
 # What every Python task of these tests can use: `tell` wakes the test, `note_pid` lets it look for survivors.
 _PRELUDE = """
@@ -102,4 +105,26 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workbench]
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
+    assert survivors == []
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Podman]:
+    """A real Podman; skips where there is none, saying why."""
+    with ExitStack() as opened:
+        try:
+            running = opened.enter_context(podman())
+        except NoPodman as error:
+            pytest.skip(f"no container engine for the tests: {error}")
+        yield running
+
+
+@pytest.fixture(params=["subprocess", "container"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Where the tests that every executor must pass run their attempts."""
+    engine = request.getfixturevalue("engine") if request.param == "container" else None
+    place = Place(tmp_path, engine)
+    yield place
+    survivors = place.survivors()
+    place.end_all()
     assert survivors == []

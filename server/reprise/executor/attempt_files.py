@@ -63,6 +63,21 @@ def supervisor_or_give_up(attempt: Handle) -> Supervisor:
             Path(link).symlink_to(_GIVEN_UP)
 
 
+def claim(attempt: Handle, who: str) -> bool:
+    """Be the one who starts the attempt; False: another was or will be, or it was given up."""
+    Path(attempt.attempt_dir).mkdir(parents=True, exist_ok=True)
+    try:
+        Path(attempt.path(PROCESS_LINK)).symlink_to(who)
+    except FileExistsError:
+        return False
+    return True
+
+
+def is_given_up(attempt: Handle) -> bool:
+    """Whether the attempt was given up before its start: what nobody has claimed is given up by this call."""
+    return claim(attempt, _GIVEN_UP) or os.readlink(attempt.path(PROCESS_LINK)) == _GIVEN_UP  # noqa: PTH115
+
+
 def open_process(supervisor: Supervisor) -> int | None:
     """The supervisor, held by descriptor; None where it is gone."""
     if supervisor.pid <= 0:
@@ -99,6 +114,32 @@ def read_exit(attempt: Handle) -> Exit | None:
         survivors=survivors_of(content["survivors"]),
         kill_method=content["kill_method"],
     )
+
+
+def write_exit(attempt: Handle, ended: Exit) -> None:
+    """Spool the end, durable when this returns."""
+    content: Mapping[str, Any] = {
+        "version": 1,
+        "cause": ended.cause.value,
+        "exit_code": ended.exit_code,
+        "signal": ended.signal,
+        "message": ended.message,
+        "started_ns": ended.started_ns,
+        "ended_ns": ended.ended_ns,
+        "survivors": [],
+        "kill_method": ended.kill_method,
+    }
+    unfinished = Path(attempt.path(f"{EXIT_FILE}.{os.urandom(4).hex()}"))
+    with unfinished.open("wb") as file:
+        file.write(json.dumps(content).encode())
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(attempt.path(EXIT_FILE))
+    folder = os.open(attempt.attempt_dir, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def living_survivors(attempt: Handle) -> tuple[Survivor, ...]:

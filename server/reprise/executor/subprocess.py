@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -155,6 +155,12 @@ class SubprocessExecutor:
             finally:
                 os.close(descriptor)
 
+    def release(self, handles: Sequence[bytes]) -> None:
+        """Nothing is kept but the files of the run, which go with it."""
+
+    async def sweep(self, living: Callable[[], Awaitable[Sequence[bytes]]]) -> None:
+        """Nothing is left behind: supervisors end with their attempts."""
+
     def capabilities(self) -> list[Capability]:
         """What this host allows, tried in a process of its own. Blocks for some milliseconds."""
         try:
@@ -189,7 +195,7 @@ class SubprocessExecutor:
         root = self._cgroup_root
         return {
             "version": _LAUNCH_VERSION,
-            "argv": list(spec.argv),
+            "argv": [*spec.argv, *spec.args],
             "env": dict(spec.env),
             "cwd": str(spec.cwd),
             "log_path": attempt.path(LOG_FILE),

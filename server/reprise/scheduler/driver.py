@@ -310,6 +310,7 @@ class RunDriver:
         )
         self._state = result.state
         self._tell_followers(pending)
+        self._release(pending)
         if result.state is RunState.CANCELLING and not self._is_cancelling:
             self.wake_for_cancel()
         if result.were_starts_refused:
@@ -334,6 +335,13 @@ class RunDriver:
         """What is committed may be seen by those that wait for it."""
         for key in pending.ended_leads.values():
             self._host.sharing.released(scope_of(self.run), key)
+
+    def _release(self, written: _Pending) -> None:
+        """What the executor keeps of attempts whose ends are committed is not needed any more."""
+        for name, executor in self._host.executors.items():
+            handles = [row.handle for row in written.attempts.values() if row.executor == name]
+            if handles:
+                executor.release(handles)
 
     async def _finish(self, ended: engine.RunEnded) -> None:
         for record in self._records.all_in_order():
@@ -366,6 +374,7 @@ class RunDriver:
             )
         )
         self._tell_followers(self._pending)
+        self._release(self._pending)
 
 
 _NOT_BEGUN = (RunState.QUEUED, RunState.PENDING)

@@ -1,4 +1,4 @@
-"""Finding one attempt of a task, while its run goes on and after."""
+"""Finding attempts: one of a task, while its run goes on and after, and all that have no end."""
 
 from __future__ import annotations
 
@@ -26,6 +26,18 @@ _FIND = Statement(
     "path",
     "task_id",
 )
+
+_LIVING = Statement(
+    select(attempts.c.handle).where(
+        attempts.c.executor == param("executor"),
+        attempts.c.state.in_([int(state) for state in AttemptState if not state.is_terminal]),
+    ),
+    "executor",
+)
+
+
+def living_attempts(tx: Transaction, executor: str) -> list[bytes]:
+    return [bytes(handle) for (handle,) in tx.all(_LIVING, executor)]
 
 
 def find_attempt(tx: Transaction, name: RunName, task: str, number: int) -> AttemptRef:
