@@ -9,7 +9,7 @@ import signal
 import sys
 import textwrap
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,6 @@ from reprise.executor.contract import AttemptSpec
 from reprise.executor.subprocess import SubprocessExecutor
 
 from .place import Place
-from .podman import NoPodman, Podman, podman
 
 # What every Python task of these tests can use: `tell` wakes the test, `note_pid` lets it look for survivors.
 _PRELUDE = """
@@ -106,17 +105,6 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workbench]
             with suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
     assert survivors == []
-
-
-@pytest.fixture(scope="session")
-def engine() -> Iterator[Podman]:
-    """A real Podman; skips where there is none, saying why."""
-    with ExitStack() as opened:
-        try:
-            running = opened.enter_context(podman())
-        except NoPodman as error:
-            pytest.skip(f"no container engine for the tests: {error}")
-        yield running
 
 
 @pytest.fixture(params=["subprocess", "container"])

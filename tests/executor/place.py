@@ -13,13 +13,12 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from containers import HOST_CONFIG, IMAGE, Podman
 from reprise.executor.container import ContainerExecutor
 from reprise.executor.contract import AttemptSpec, Executor, Exit
 from reprise.executor.engine_api import EngineApi
 from reprise.executor.images import Images
 from reprise.executor.subprocess import SubprocessExecutor
-
-from .podman import HOST_CONFIG, IMAGE, Podman
 
 LOG_LIMIT_BYTES = 1 << 20
 # A server: starts one attempt, writes its handle, and waits to be killed.

@@ -120,9 +120,15 @@ def _add_server_commands(add: _Adder) -> None:
         "say what this machine can do, and whether a server answers",
         _connection(),
     )
+    doctor.add_argument("--container-socket", metavar="PATH", default="", help=_SOCKET_HELP)
     doctor.add_argument(
         "--data-dir", metavar="DIR", default=os.environ.get("REPRISE_DATA_DIR", "reprise-data")
     )
+
+
+_SOCKET_HELP = (
+    "where the container engine listens (default: DOCKER_HOST, or the usual place of Docker or Podman)"
+)
 
 
 def _add_serving_options(serve: _Parser) -> None:
@@ -222,7 +228,7 @@ def _add_task_options(command: _Parser) -> None:
         "--container-socket",
         metavar="PATH",
         default="",
-        help="where the engine listens (default: DOCKER_HOST, or the usual place of Docker or Podman)",
+        help=_SOCKET_HELP,
     )
     command.add_argument(
         "--container-host-config",

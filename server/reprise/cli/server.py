@@ -89,16 +89,15 @@ def demo(arguments: argparse.Namespace) -> int:
 
 def doctor(arguments: argparse.Namespace) -> int:
     """What this machine can do; exit code 1 if it lacks what nothing works without."""
-    from reprise.executor.subprocess import SubprocessExecutor
+    from reprise.workplace import capabilities
 
     output = Output(arguments.json)
     lines = [
         ("python", True, platform.python_version()),
         ("kernel", sys.platform == "linux", platform.platform()),
     ]
-    with tempfile.TemporaryDirectory(prefix="reprise-doctor-") as folder:
-        for capability in SubprocessExecutor(Path(folder)).capabilities():
-            lines.append((capability.name, capability.is_available, capability.detail))
+    for capability in capabilities(arguments.container_socket):
+        lines.append((capability.name, capability.is_available, capability.detail))
     try:
         with Client(arguments.server, arguments.project, arguments.location, outage_s=0.0) as client:
             client.check()

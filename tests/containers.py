@@ -11,7 +11,7 @@ import signal
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +25,9 @@ HOST_CONFIG = {
     ],
 }
 _PROGRAMS = ("sh", "sleep", "cat", "head", "tail", "tr", "yes", "ls", "setsid", "mkdir", "env", "true", "id")
+
+
+_LEFT_OUT = frozenset({"test", "tests", "idlelib", "tkinter", "lib2to3", "ensurepip", "site-packages"})
 
 
 class NoPodman(Exception):
@@ -97,8 +100,10 @@ class Podman:
         found: list[dict[str, object]] = json.loads(self.run("ps", "--all", "--format=json") or "[]")
         return found
 
-    def import_image(self, paths: Iterable[Path], image: str, *changes: str) -> None:
-        """Make an image of files of this host, each at its own path."""
+    def import_image(
+        self, paths: Iterable[Path], image: str, *changes: str, at: Mapping[str, Path] | None = None
+    ) -> None:
+        """Make an image of files of this host, each at its own path, and of those that are to be `at` another."""
         archive = self.folder / "image.tar"
         with tarfile.open(archive, "w") as tar:
             for name in ("tmp", "etc", "proc", "sys", "dev", "run", "var/tmp"):
@@ -108,8 +113,18 @@ class Podman:
             added: set[str] = set()
             for path in paths:
                 _add(tar, path, added)
+            for place, path in (at or {}).items():
+                tar.add(path, place, filter=_needed)
         self.run("import", "--quiet", *(f"--change={change}" for change in changes), str(archive), image)
         archive.unlink()
+
+
+def _needed(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    """Of a Python installation, what a component can do without is left out: it is half of the bytes."""
+    parts = entry.name.split("/")
+    is_left_out = any(part in _LEFT_OUT or part.startswith("config-") for part in parts)
+    # Other packages than those that are named come in by `site-packages`.
+    return None if is_left_out else entry
 
 
 def _add(tar: tarfile.TarFile, path: Path, added: set[str]) -> None:
@@ -122,7 +137,7 @@ def _add(tar: tarfile.TarFile, path: Path, added: set[str]) -> None:
     if str(real) in added:
         return
     added.add(str(real))
-    tar.add(real, recursive=path.is_dir() and not path.is_symlink())
+    tar.add(real, recursive=path.is_dir() and not path.is_symlink(), filter=_needed)
     if path.is_symlink():
         _add(tar, path.parent / path.readlink(), added)
 
