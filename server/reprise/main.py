@@ -56,13 +56,14 @@ _DEFAULT_PARENT = Parent("default", "local")
 class Settings:
     """Addresses are HOST:PORT, port 0 for any free one, or unix:PATH for gRPC; an empty one is not served.
 
-    `max_tasks`, `max_tasks_per_project`, `max_tasks_per_run`: tasks at once, over all runs, of one project, of one run;
-    0: as many as the wider limit allows. `container_socket`: where the engine of the executor `container` listens,
-    empty: where one usually does; `container_host_config`: JSON for every container's HostConfig. `grace_s`: between
-    SIGTERM and SIGKILL of a task that is cancelled. `drain_s`: for calls under way when the server stops. `task_env`: environment of the tasks,
-    beside what they need. `project_aliases`: other names of projects, by the name. `http_hosts`: names by which the
-    HTTP port may be called beside its own. `store`: the URL of a database; empty: SQLite in the data directory.
-    `executor`, `authorizer`: names, see `reprise.plugins`; without an authorizer everybody may do everything.
+    `max_tasks`, `max_tasks_per_project`, `max_tasks_per_run`: tasks at once, over all runs, of one project, of one
+    run; 0: as many as the wider limit allows. `container_socket`: where the engine of the executor `container`
+    listens, empty: where one usually does; `container_host_config`: JSON for every container's HostConfig. `grace_s`:
+    between SIGTERM and SIGKILL of a task that is cancelled. `drain_s`: for calls under way when the server stops.
+    `task_env`: environment of the tasks, beside what they need. `project_aliases`: other names of projects, by the
+    name. `http_hosts`: names by which the HTTP port may be called beside its own. `store`: the URL of a database;
+    empty: SQLite in the data directory. `executor`: subprocess, container, or the name of a plug-in; `authorizer`: of
+    a plug-in, without which everybody may do everything (see `reprise.plugins`).
     `cache_max_age_s`: older outcomes of other runs answer no task; 0: no limit.
     """
 

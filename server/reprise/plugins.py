@@ -35,9 +35,10 @@ ExecutorMaker = Callable[[ExecutorPlace], Executor]
 
 
 def make_executor(wanted: Executor | ExecutorMaker | str, place: ExecutorPlace) -> Executor:
-    """`wanted`: an executor, what makes one, or a name. Errors: InvalidArgument for a name that nothing bears."""
+    """`wanted`: an executor, what makes one, or a name. Errors: InvalidArgument for a name that no plug-in bears."""
     if isinstance(wanted, str):
-        wanted = _loaded(EXECUTORS, "executor", wanted)
+        named: ExecutorMaker = _loaded(EXECUTORS, "executor", wanted)
+        return named(place)
     if callable(wanted):
         return wanted(place)
     return wanted

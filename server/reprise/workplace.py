@@ -71,7 +71,9 @@ def make_workplace(
         if not engine.is_available:
             raise Unavailable(f"the executor 'container' cannot be used: {engine.detail}")
         devices = not {"DeviceRequests", "Devices"}.isdisjoint(host_config)
-        return Workplace(containers, ContainerMaker(images, limits, wanted.task_env, devices), (subprocesses,))
+        return Workplace(
+            containers, ContainerMaker(images, limits, wanted.task_env, devices), (subprocesses,)
+        )
     own: Executor = subprocesses
     if chosen != "subprocess":
         own = make_executor(chosen, ExecutorPlace(data_dir))
@@ -108,9 +110,13 @@ def capabilities(container_socket: str = "") -> list[Capability]:
         "components run in --task-python as it is: their pip install lines are left undone, so what they ask for "
         "has to be there"
     )
-    together = f"{capacity.cpus:g} CPUs, {capacity.memory_bytes / 2**30:.1f} GiB: what tasks may request together"
+    together = (
+        f"{capacity.cpus:g} CPUs, {capacity.memory_bytes / 2**30:.1f} GiB: what tasks may request together"
+    )
     return [
-        Capability("executor subprocess", native_library.is_available, "commands run on this host, without images"),
+        Capability(
+            "executor subprocess", native_library.is_available, "commands run on this host, without images"
+        ),
         *containers,
         Capability("environments managed", has_pip, managed),
         Capability("environments host", True, host),

@@ -186,7 +186,9 @@ pub unsafe extern "C" fn reprise_log_open(
         return std::ptr::null_mut();
     }
     // SAFETY: as promised by the caller.
-    let path = Path::new(OsStr::from_bytes(unsafe { CStr::from_ptr(path) }.to_bytes()));
+    let path = Path::new(OsStr::from_bytes(
+        unsafe { CStr::from_ptr(path) }.to_bytes(),
+    ));
     let opened =
         std::panic::catch_unwind(|| LogWriter::replay(path, log_limit_bytes, line_limit_bytes));
     match opened {

@@ -146,7 +146,9 @@ fn what_is_told_again_is_not_written_twice() {
 
 #[test]
 fn a_loud_task_told_again_has_the_log_that_it_would_have_had() {
-    let whole: Vec<u8> = (0..500).flat_map(|number| format!("line {number:05}\n").into_bytes()).collect();
+    let whole: Vec<u8> = (0..500)
+        .flat_map(|number| format!("line {number:05}\n").into_bytes())
+        .collect();
     let (known, _) = whole.split_at(3_000);
     let (at_once, _) = told_again("at-once", 2_200, b"", &whole);
     let (again, was_cut) = told_again("loud-again", 2_200, known, &whole);

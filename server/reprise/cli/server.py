@@ -139,7 +139,6 @@ def _serving_settings(arguments: argparse.Namespace) -> dict[str, Any]:
         "project_aliases": dict(parse_assignment(text) for text in arguments.project_alias),
         "http_hosts": tuple(arguments.http_host),
         "authorizer": arguments.authorizer,
-        "executor": arguments.executor,
     }
 
 
@@ -153,10 +152,10 @@ def _settings(arguments: argparse.Namespace, data_dir: Path) -> Settings:
         grpc=getattr(arguments, "grpc", "127.0.0.1:0"),
         grpc_tls=getattr(arguments, "grpc_tls", ""),
         http=getattr(arguments, "http", ""),
+        executor=arguments.executor,
         max_tasks=arguments.max_tasks,
         max_tasks_per_project=arguments.max_tasks_per_project,
         max_tasks_per_run=arguments.max_tasks_per_run,
-        executor=arguments.executor,
         container_socket=arguments.container_socket,
         container_host_config=arguments.container_host_config,
         grace_s=arguments.grace,

@@ -51,6 +51,11 @@ class Supervisor:
     start_time: int  # clock ticks since the boot
 
 
+def has_supervisor(attempt: Handle) -> bool:
+    """Whether somebody has claimed the attempt, or given it up."""
+    return os.path.lexists(attempt.path(PROCESS_LINK))
+
+
 def supervisor_or_give_up(attempt: Handle) -> Supervisor:
     """Who looks after the attempt; if nobody does yet, see to it that nobody ever will."""
     link = attempt.path(PROCESS_LINK)
@@ -102,8 +107,11 @@ def start_time(pid: int) -> int | None:
 def read_exit(attempt: Handle) -> Exit | None:
     """The spooled end, if there is one."""
     content = _read_json(attempt.path(EXIT_FILE))
-    if content is None:
-        return None
+    return None if content is None else exit_from(content)
+
+
+def exit_from(content: Mapping[str, Any]) -> Exit:
+    """The end that a supervisor has spooled."""
     return Exit(
         cause=Cause(content["cause"]),
         exit_code=content["exit_code"],
@@ -161,9 +169,8 @@ def read_launch(attempt: Handle) -> Mapping[str, Any]:
     return _read_json(attempt.path(LAUNCH_FILE)) or {}
 
 
-def write_launch(attempt: Handle, launch: Mapping[str, Any]) -> str:
+def write_launch(attempt: Handle, content: bytes) -> str:
     """Write launch.json in one step, since the same attempt may be started more than once; gives its path."""
-    content = json.dumps(launch, ensure_ascii=False).encode()
     path = attempt.path(LAUNCH_FILE)
     unfinished = f"{path}.{os.urandom(4).hex()}"
     os.makedirs(attempt.attempt_dir, exist_ok=True)  # noqa: PTH103 (twice as fast, for every attempt)

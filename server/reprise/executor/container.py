@@ -94,13 +94,14 @@ class ContainerExecutor:
         if not claim(_files(attempt), f"container {attempt.name}"):
             return
         try:
+            await asyncio.to_thread(_make_folders, spec)
             image = await self._images.get(spec.image)
             if image.user not in _SUPERUSERS:
                 await asyncio.to_thread(_open_to_all, spec)
             body = create_body(spec, self._data_dir_id, image.working_dir, self._host_config)
             await self._api.call("POST", "/containers/create", {"name": attempt.name}, body)
             await self._api.call("POST", f"/containers/{attempt.name}/start")
-        except (ImageUnavailable, EngineRefused) as error:
+        except (ImageUnavailable, EngineRefused, OSError) as error:
             await self._remove(attempt.name, is_forced=False)
             if stop_cause(attempt) is None:
                 now_ns = time.time_ns()
@@ -349,6 +350,11 @@ def _data_dir_id(data_dir: Path) -> str:
     with contextlib.suppress(FileExistsError), path.open("x", encoding="ascii") as file:
         file.write(os.urandom(8).hex())
     return path.read_text(encoding="ascii")
+
+
+def _make_folders(spec: AttemptSpec) -> None:
+    for folder in spec.folders:
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _open_to_all(spec: AttemptSpec) -> None:

@@ -54,11 +54,13 @@ def exit_of(attempt: ContainerHandle, found: Mapping[str, Any]) -> Exit:
     """The end of an attempt whose container `found` has ended."""
     state = found["State"]
     code = int(state["ExitCode"])
+    started_ns = moment_ns(state["StartedAt"])
     ended = Exit(
         cause=stop_cause(attempt) or Cause.EXITED,
         exit_code=code,
-        started_ns=moment_ns(state["StartedAt"]),
-        ended_ns=moment_ns(state["FinishedAt"]),
+        started_ns=started_ns,
+        # Podman takes it from a file's time, whose clock is a few milliseconds behind.
+        ended_ns=max(started_ns, moment_ns(state["FinishedAt"])),
         kill_method="container engine",
     )
     if ended.cause is Cause.CANCELLED:

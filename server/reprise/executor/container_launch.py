@@ -63,7 +63,6 @@ class ContainerMaker:
                 f"the component has no command, and its image {rendered.image!r} has no entrypoint either"
             )
         folders = Folders(attempt_dir)
-        folders.make({*output_parents(rendered), *views.outputs})
         command, args = tuple(rendered.argv_command), tuple(rendered.argv_args)
         if not is_small((*command, *args)):
             command, args = _by_file(folders, command + args), ()
@@ -89,6 +88,7 @@ class ContainerMaker:
             memory_request_bytes=resources.memory_request_bytes,
             read_paths=views.inputs,
             write_paths=views.outputs,
+            folders=folders.wanted({*output_parents(rendered), *views.outputs}),
         )
 
 

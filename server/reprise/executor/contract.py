@@ -28,7 +28,7 @@ class AttemptSpec:
 
     An empty `argv` is the entrypoint of the image, where the executor has images; `args` follow it. `read_paths` and
     `write_paths` are all that the attempt may see of this host beside folders of its own: its input artifacts, and
-    where its outputs go. They are the same paths on both sides.
+    where its outputs go. They are the same paths on both sides. The executor makes `folders` before the start.
     """
 
     run_id: int
@@ -48,6 +48,7 @@ class AttemptSpec:
     memory_request_bytes: float = 0.0
     read_paths: tuple[Path, ...] = ()
     write_paths: tuple[Path, ...] = ()
+    folders: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

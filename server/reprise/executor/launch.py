@@ -73,7 +73,7 @@ class AttemptMaker(Protocol):
         attempt_dir: Path,
         views: Views = NO_VIEWS,
     ) -> AttemptSpec:
-        """The attempt, with all there that it needs to start, and its folders made.
+        """The attempt, with all there that it needs to start but its folders.
 
         Raises CannotLaunch or EnvironmentFailed: failures of the task, to be shown to its author. Idempotent.
         """
@@ -116,7 +116,6 @@ class HostMaker:
         program = python_program(split.argv)
         interpreter = await self.environments.get(_with_kfp(split.requirements, program))
         folders = Folders(attempt_dir)
-        folders.make({*output_parents(rendered), *views.outputs})
         env = self._env(rendered, interpreter, folders)
         if program is not None:
             command = folders.python_command(program, interpreter.python)
@@ -143,6 +142,7 @@ class HostMaker:
             memory_request_bytes=resources.memory_request_bytes,
             read_paths=views.inputs,
             write_paths=views.outputs,
+            folders=folders.wanted({*output_parents(rendered), *views.outputs}),
         )
 
     def _env(self, rendered: engine.Rendered, interpreter: Interpreter, folders: Folders) -> dict[str, str]:
@@ -177,14 +177,13 @@ class Folders:
     def component(self) -> Path:
         return self.attempt / "component"
 
-    def make(self, others: Iterable[Path]) -> None:
-        """Make them, and `others`."""
-        for folder in (self.temporary, self.work, *others):
-            folder.mkdir(parents=True, exist_ok=True)
+    def wanted(self, others: Iterable[Path]) -> tuple[Path, ...]:
+        """All that have to be there before the start."""
+        return (self.temporary, self.work, *sorted(others))
 
     def put_source(self, program: PythonProgram) -> Path:
         """Keep the program's source where the attempt finds it."""
-        self.component.mkdir(exist_ok=True)
+        self.component.mkdir(parents=True, exist_ok=True)
         source = self.component / "ephemeral_component.py"
         source.write_text(program.source, encoding="utf-8")
         return source

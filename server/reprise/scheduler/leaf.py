@@ -32,7 +32,7 @@ from reprise.scheduler.sharing import Sharing, is_shared
 
 T = TypeVar("T")
 _LOST_ATTEMPTS_AT_MOST = 3
-_CANCELLED, _UNKNOWN, _NOT_FOUND, _DEADLINE, _EXHAUSTED = 1, 2, 5, 4, 8  # google.rpc.Code
+_CANCELLED, _UNKNOWN, _NOT_FOUND, _DEADLINE, _EXHAUSTED, _UNAVAILABLE = 1, 2, 5, 4, 8, 14  # google.rpc.Code
 _SURVIVOR_PAUSE_S = 2.0
 _LOG_TAIL_BYTES = 4096
 _LONGEST_LAST_LINE = 300
@@ -248,6 +248,12 @@ class Leaf:
 
     async def _take_over(self, row: AttemptRow) -> LeafOutcome | None:
         """Await the end of an attempt that an earlier server has started; it has its place already."""
+        if row.executor not in self._host.executors:
+            message = (
+                f"task {self._launch.path}: its attempt runs where this server cannot look: {row.executor!r}"
+            )
+            self._owner.show_error(Failure(_UNAVAILABLE, f"{message}; start it with that executor"))
+            await asyncio.Event().wait()
         rendered = self._render(self._place(row.number))
         demand = self._demand(rendered.resources)
         self._host.admission.occupy(demand)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, literal_column, or_, select
 
 from reprise.domain.errors import NotFound
 from reprise.domain.names import RunName
@@ -27,10 +27,13 @@ _FIND = Statement(
     "task_id",
 )
 
+_LIVING_STATES: list[ColumnElement[int]] = [
+    literal_column(str(int(state))) for state in AttemptState if not state.is_terminal
+]
 _LIVING = Statement(
     select(attempts.c.handle).where(
         attempts.c.executor == param("executor"),
-        attempts.c.state.in_([int(state) for state in AttemptState if not state.is_terminal]),
+        attempts.c.state.in_(_LIVING_STATES),
     ),
     "executor",
 )
