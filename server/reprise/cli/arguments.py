@@ -255,7 +255,9 @@ def _add_task_options(command: _Parser) -> None:
         "--task-python", metavar="PATH", default="", help="the tasks' python3 (default: this one)"
     )
     command.add_argument(
+        "--task-env",
         "--env",
+        dest="env",
         action="append",
         default=[],
         metavar="NAME=VALUE",

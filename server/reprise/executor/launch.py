@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from reprise.executor.contract import AttemptSpec
-from reprise.executor.environment import Interpreter, Requirements, inherited_environment
+from reprise.executor.environment import Interpreter, Requirements, inheritable, inherited_environment
 from reprise.executor.preamble import PythonProgram, python_program, split_installs
 from reprise.pb.engine.v1 import engine_pb2 as engine
 
@@ -93,6 +93,10 @@ class HostMaker:
     task_env: Mapping[str, str] = field(default_factory=dict)
     server_env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     are_devices_vouched: bool = False
+
+    def __post_init__(self) -> None:
+        # Once, and not for every attempt.
+        object.__setattr__(self, "server_env", inheritable(self.server_env))
 
     async def make(
         self,
