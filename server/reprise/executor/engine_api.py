@@ -106,12 +106,13 @@ class EngineApi:
         """The prefix of the version that both speak."""
         try:
             async with asyncio.timeout(ANSWER_S), self._exchange("GET", "/_ping", None, None) as (head, _):
-                spoken = tuple(int(part) for part in head.headers.get("api-version", "").split("."))
+                said = head.headers.get("api-version", "")
         except TimeoutError as error:
             raise EngineUnreachable(f"{self.socket_path}: no answer within {ANSWER_S} s") from error
-        except ValueError as error:
-            raise EngineUnreachable(f"{self.socket_path}: no container engine answers there") from error
-        major, minor = min(spoken, _NEWEST_VERSION)
+        parts = said.split(".")
+        if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+            raise EngineUnreachable(f"what answers at {self.socket_path} is no container engine")
+        major, minor = min((int(parts[0]), int(parts[1])), _NEWEST_VERSION)
         return f"/v{major}.{minor}"
 
     @asynccontextmanager
