@@ -1,11 +1,12 @@
 """What it costs to run a process as a task: supervised, its log kept, its exit spooled and recorded.
 
-    python bench/processes.py [--tasks 1000] [--at-once 2] [--rounds 7]
+    python bench/processes.py [--tasks 1000] [--at-once 8] [--in-flight 2] [--rounds 7]
         [--container-socket PATH --image NAME [--container-host-config JSON] [--container-tasks 20]]
 
-Runs `/bin/true` as container tasks by the subprocess executor, against `posix_spawn` of the same program with as many
-in flight. With a socket, the same fan-out by the container executor is a row of its own. Prints milliseconds a task,
-median with min and max over the rounds, and the ratio of each round.
+Runs `/bin/true` as container tasks by the subprocess executor, `--at-once` of them (what a server does by itself),
+against `posix_spawn` of the same program with `--in-flight` that have not ended. With a socket, the same fan-out by the
+container executor is a row of its own. Prints milliseconds a task, median with min and max over the rounds, and the
+ratio of each round.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ from timed_run import Rows, milliseconds_a_task, plain_fan_out, served
 _PROGRAM = "/bin/true"
 
 
-def spawned(tasks: int, at_once: int) -> float:
-    """Milliseconds for each `posix_spawn`, with no more than `at_once` that have not ended."""
+def spawned(tasks: int, in_flight: int) -> float:
+    """Milliseconds for each `posix_spawn`, with no more than `in_flight` that have not ended."""
     began = time.perf_counter()
-    in_flight = 0
+    running = 0
     for _ in range(tasks):
-        if in_flight == at_once:
+        if running == in_flight:
             os.wait()
-            in_flight -= 1
+            running -= 1
         os.posix_spawn(_PROGRAM, [_PROGRAM], {})
-        in_flight += 1
-    for _ in range(in_flight):
+        running += 1
+    for _ in range(running):
         os.wait()
     return (time.perf_counter() - began) / tasks * 1000
 
@@ -39,7 +40,8 @@ def spawned(tasks: int, at_once: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=1000)
-    parser.add_argument("--at-once", type=int, default=2)
+    parser.add_argument("--at-once", type=int, default=8)
+    parser.add_argument("--in-flight", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--container-socket", default="")
     parser.add_argument("--container-host-config", default="")
@@ -53,7 +55,7 @@ def main() -> None:
         spec = plain_fan_out("unused", [_PROGRAM], options.tasks)
         ours = f"{options.tasks} tasks by the subprocess executor"
         measures: dict[str, Callable[[], float]] = {
-            "posix_spawn": lambda: spawned(options.tasks, options.at_once),
+            "posix_spawn": lambda: spawned(options.tasks, options.in_flight),
             ours: lambda: milliseconds_a_task(client, spec, options.tasks),
         }
         if options.container_socket:
