@@ -12,7 +12,7 @@ import asyncio
 import statistics
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,10 @@ from reprise.domain.names import Parent
 from reprise.domain.run import FailurePolicy
 from reprise.domain.states import RunState
 from reprise.executor.contract import AttemptSpec, Capability, Cause, Exit
-from reprise.executor.launch import AttemptMaker
+from reprise.executor.launch import NO_VIEWS, Views
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.rpc.task_details import task_details
+from reprise.scheduler.admission import TaskLimits
 from reprise.scheduler.scheduler import Scheduler, SchedulerSettings
 from reprise.service import PipelineService
 from reprise.store.open import open_store
@@ -49,17 +50,28 @@ class NothingExecutor:
 
     async def cancel(self, handle: bytes) -> None: ...
 
+    def release(self, handles: Sequence[bytes]) -> None: ...
+
+    async def sweep(self, living: Callable[[], Awaitable[Sequence[bytes]]]) -> None: ...
+
     def capabilities(self) -> list[Capability]:
         return []
 
     async def close(self) -> None: ...
 
 
-class NothingMaker(AttemptMaker):
+class NothingMaker:
     """No environment, no files."""
 
     async def make(
-        self, launch: engine.Launch, rendered: engine.Rendered, *, run_id: int, number: int, attempt_dir: Path
+        self,
+        launch: engine.Launch,
+        rendered: engine.Rendered,
+        *,
+        run_id: int,
+        number: int,
+        attempt_dir: Path,
+        views: Views = NO_VIEWS,
     ) -> AttemptSpec:
         return AttemptSpec(run_id, launch.task_id, number, attempt_dir, ("true",), {}, attempt_dir, "", 1.0)
 
@@ -93,11 +105,11 @@ def one_round(spec: bytes, tasks: int, at_once: int) -> float:
         scheduler = Scheduler(
             store=store,
             executor=executor,
-            maker=NothingMaker(environments=None),  # type: ignore[arg-type]
+            maker=NothingMaker(),
             artifacts=artifacts,
             encode_details=task_details,
             now_ns=time.time_ns,
-            settings=SchedulerSettings(data_dir=data_dir, owner="bench", max_tasks=at_once),
+            settings=SchedulerSettings(data_dir=data_dir, owner="bench", limits=TaskLimits(at_once)),
         )
         service = PipelineService(
             store, artifacts, data_dir, time.time_ns, lambda: str(time.time_ns()), scheduler.wake

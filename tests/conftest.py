@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from containers import NoPodman, Podman, podman
 from served import PROJECT_ALIAS, Served
 
 
@@ -29,3 +31,14 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     yield start
     for served in started:
         served.stop()
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Podman]:
+    """A real Podman; skips where there is none, saying why."""
+    with ExitStack() as opened:
+        try:
+            running = opened.enter_context(podman())
+        except NoPodman as error:
+            pytest.skip(f"no container engine for the tests: {error}")
+        yield running

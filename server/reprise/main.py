@@ -27,10 +27,7 @@ from reprise.domain.authorization import Authorizer
 from reprise.domain.cache import CacheAge
 from reprise.domain.names import Parent, Projects
 from reprise.executor.contract import Executor
-from reprise.executor.environment import HostEnvironment, ManagedEnvironments
-from reprise.executor.launch import AttemptMaker
-from reprise.executor.launch import Limits as AttemptLimits
-from reprise.plugins import ExecutorMaker, ExecutorPlace, make_authorizer, make_executor
+from reprise.plugins import ExecutorMaker, make_authorizer
 from reprise.rpc.edge import Edge
 from reprise.rpc.encode import effective_header
 from reprise.rpc.handlers import OperationHandlers, PipelineHandlers
@@ -43,10 +40,12 @@ from reprise.rpc.task_log import LogReader
 from reprise.rpc.tls import development_certificate
 from reprise.rpc.waiting_room import WaitingRoom
 from reprise.rpc.watch import Watches
+from reprise.scheduler.admission import TaskLimits
 from reprise.scheduler.scheduler import Scheduler, SchedulerSettings
 from reprise.service import PipelineService as UseCases
 from reprise.store.contract import Store
 from reprise.store.open import open_store
+from reprise.workplace import WantedWorkplace, Workplace, make_workplace
 
 _log = logging.getLogger("reprise")
 
@@ -57,11 +56,14 @@ _DEFAULT_PARENT = Parent("default", "local")
 class Settings:
     """Addresses are HOST:PORT, port 0 for any free one, or unix:PATH for gRPC; an empty one is not served.
 
-    `max_tasks`: tasks at once, over all runs. `grace_s`: between SIGTERM and SIGKILL of a task that is
-    cancelled. `drain_s`: for calls under way when the server stops. `task_env`: environment of the tasks,
-    beside what they need. `project_aliases`: other names of projects, by the name. `http_hosts`: names by which the
-    HTTP port may be called beside its own. `store`: the URL of a database; empty: SQLite in the data directory.
-    `executor`, `authorizer`: names, see `reprise.plugins`; without an authorizer everybody may do everything.
+    `max_tasks`, `max_tasks_per_project`, `max_tasks_per_run`: tasks at once, over all runs, of one project, of one
+    run; 0: as many as the wider limit allows. `container_socket`: where the engine of the executor `container`
+    listens, empty: where one usually does; `container_host_config`: JSON for every container's HostConfig. `grace_s`:
+    between SIGTERM and SIGKILL of a task that is cancelled. `drain_s`: for calls under way when the server stops.
+    `task_env`: environment of the tasks, beside what they need. `project_aliases`: other names of projects, by the
+    name. `http_hosts`: names by which the HTTP port may be called beside its own. `store`: the URL of a database;
+    empty: SQLite in the data directory. `executor`: subprocess, container, or the name of a plug-in; `authorizer`: of
+    a plug-in, without which everybody may do everything (see `reprise.plugins`).
     `salts`: of projects, by name; a task's key holds that of its project, so another one makes all tasks run again.
     `cache_max_age_s`: older outcomes of other runs answer no task; 0: no limit.
     """
@@ -71,6 +73,10 @@ class Settings:
     grpc_tls: str = ""
     http: str = ""
     max_tasks: int = 8
+    max_tasks_per_project: int = 0
+    max_tasks_per_run: int = 0
+    container_socket: str = ""
+    container_host_config: str = ""
     grace_s: float = 10.0
     drain_s: float = 5.0
     environments: str = "managed"
@@ -129,7 +135,7 @@ class PipelineService:
         store = open_store(settings.store or data_dir, now_ns=now_ns)
         self._opened.callback(store.close)
         try:
-            self._compose(store, make_executor(executor or settings.executor, ExecutorPlace(data_dir)))
+            self._compose(store, make_workplace(self._wanted_workplace(), executor))
         except BaseException:
             self._opened.close()
             raise
@@ -168,31 +174,24 @@ class PipelineService:
     def __exit__(self, *_exception: object) -> None:
         self.stop()
 
-    def _compose(self, store: Store, executor: Executor) -> None:
+    def _compose(self, store: Store, workplace: Workplace) -> None:
         settings = self.settings
         data_dir = settings.data_dir.absolute()
         artifacts = LocalArtifacts()
-        is_host = settings.environments == "host"
-        folder = data_dir / "environments"
         self._scheduler = Scheduler(
             store=store,
-            executor=executor,
-            maker=AttemptMaker(
-                environments=(
-                    HostEnvironment(Path(settings.task_python), folder)
-                    if is_host
-                    else ManagedEnvironments(executor, folder)
-                ),
-                limits=AttemptLimits(grace_s=settings.grace_s),
-                task_env=settings.task_env,
-            ),
+            executor=workplace.executor,
+            earlier_executors=workplace.earlier,
+            maker=workplace.maker,
             artifacts=artifacts,
             encode_details=task_details,
             now_ns=self._now_ns,
             settings=SchedulerSettings(
                 data_dir=data_dir,
                 owner=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
-                max_tasks=settings.max_tasks,
+                limits=TaskLimits(
+                    settings.max_tasks, settings.max_tasks_per_project, settings.max_tasks_per_run
+                ),
                 cache_age=CacheAge(settings.cache_max_age_s),
             ),
         )
@@ -203,12 +202,25 @@ class PipelineService:
             now_ns=self._now_ns,
             unique=self._unique,
             wake=self._scheduler.wake,
-            is_environment_vouched=is_host,
+            is_environment_vouched=settings.environments == "host",
             effective_header=effective_header,
             cache_age=CacheAge(settings.cache_max_age_s),
             salts=settings.salts,
         )
         self._opened.callback(self._scheduler.stop)
+
+    def _wanted_workplace(self) -> WantedWorkplace:
+        settings = self.settings
+        return WantedWorkplace(
+            data_dir=settings.data_dir.absolute(),
+            executor=settings.executor,
+            container_socket=settings.container_socket,
+            container_host_config=settings.container_host_config,
+            environments=settings.environments,
+            task_python=settings.task_python,
+            task_env=settings.task_env,
+            grace_s=settings.grace_s,
+        )
 
     def _unique(self) -> str:
         at = datetime.fromtimestamp(self._now_ns() / 1e9, UTC)

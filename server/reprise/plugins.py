@@ -21,6 +21,7 @@ from reprise.executor.contract import Executor
 
 EXECUTORS = "reprise.executors"
 AUTHORIZERS = "reprise.authorizers"
+OWN_EXECUTORS = frozenset({"subprocess", "container"})  # not plug-ins, but names that can be given
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,10 @@ ExecutorMaker = Callable[[ExecutorPlace], Executor]
 
 
 def make_executor(wanted: Executor | ExecutorMaker | str, place: ExecutorPlace) -> Executor:
-    """`wanted`: an executor, what makes one, or a name. Errors: InvalidArgument for a name that nothing bears."""
+    """`wanted`: an executor, what makes one, or a name. Errors: InvalidArgument for a name that no plug-in bears."""
     if isinstance(wanted, str):
-        wanted = _subprocess if wanted == "subprocess" else _loaded(EXECUTORS, "executor", wanted)
+        named: ExecutorMaker = _loaded(EXECUTORS, "executor", wanted)
+        return named(place)
     if callable(wanted):
         return wanted(place)
     return wanted
@@ -52,18 +54,12 @@ def make_authorizer(wanted: Authorizer | str | None) -> Authorizer:
     return wanted
 
 
-def _subprocess(place: ExecutorPlace) -> Executor:
-    from reprise.executor.subprocess import SubprocessExecutor
-
-    return SubprocessExecutor(place.data_dir)
-
-
 def _loaded(group: str, field: str, name: str) -> Any:
     found = metadata.entry_points(group=group)
     for entry in found:
         if entry.name == name:
             return entry.load()
-    names = sorted({entry.name for entry in found} | ({"subprocess"} if group == EXECUTORS else set()))
+    names = sorted({entry.name for entry in found} | (OWN_EXECUTORS if group == EXECUTORS else set()))
     raise InvalidArgument(
         FieldProblem(
             field,

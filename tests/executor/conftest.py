@@ -17,6 +17,8 @@ from reprise.executor.attempt_files import Handle
 from reprise.executor.contract import AttemptSpec
 from reprise.executor.subprocess import SubprocessExecutor
 
+from .place import Place
+
 # What every Python task of these tests can use: `tell` wakes the test, `note_pid` lets it look for survivors.
 _PRELUDE = """
 import os, signal, sys, time
@@ -102,4 +104,15 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workbench]
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
+    assert survivors == []
+
+
+@pytest.fixture(params=["subprocess", "container"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Where the tests that every executor must pass run their attempts."""
+    engine = request.getfixturevalue("engine") if request.param == "container" else None
+    place = Place(tmp_path, engine)
+    yield place
+    survivors = place.survivors()
+    place.end_all()
     assert survivors == []

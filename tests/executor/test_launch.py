@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from reprise.executor.contract import AttemptSpec, Cause, Exit
 from reprise.executor.environment import HostEnvironment
-from reprise.executor.launch import AttemptMaker, CannotLaunch
+from reprise.executor.launch import CannotLaunch, HostMaker
 from reprise.executor.outputs import collect
 from reprise.executor.subprocess import SubprocessExecutor
 from reprise.pb.engine.v1 import engine_pb2 as engine
@@ -77,7 +77,7 @@ class Leaf:
         )
 
     async def make(self) -> AttemptSpec:
-        maker = AttemptMaker(HostEnvironment(Path(sys.executable), self.folder), server_env=dict(os.environ))
+        maker = HostMaker(HostEnvironment(Path(sys.executable), self.folder), server_env=dict(os.environ))
         return await maker.make(
             self.launch(), self.rendered(), run_id=1, number=1, attempt_dir=self.attempt_dir
         )
@@ -207,6 +207,6 @@ def test_a_problem_of_rendering_is_the_reason(tmp_path: Path) -> None:
     leaf = Leaf(tmp_path, ["echo"], [])
     rendered = leaf.rendered()
     rendered.problems.add(field="args[0]", message="no such input: x")
-    maker = AttemptMaker(HostEnvironment(Path(sys.executable), tmp_path))
+    maker = HostMaker(HostEnvironment(Path(sys.executable), tmp_path))
     with pytest.raises(CannotLaunch, match="no such input: x"):
         asyncio.run(maker.make(leaf.launch(), rendered, run_id=1, number=1, attempt_dir=tmp_path / "a"))

@@ -363,3 +363,13 @@ def test_a_fence_that_was_never_given_is_lost(owner: Owner) -> None:
     for fence in (0, owner.run.fence + 1):
         with pytest.raises(FenceLost):
             owner.store.record_progress(Progress(owner.run.id, fence, T0))
+
+
+def test_the_attempts_of_an_executor_that_have_no_end_yet_are_found_by_their_handles(owner: Owner) -> None:
+    owner.begin(1)
+    owner.begin(2)
+    handles = [row.handle for row in owner.store.claim_runs("b", 1, T0 + 100 * SECOND, 10.0)[0].attempts]
+    assert len(handles) == 2
+    executor = attempt(1).executor
+    assert sorted(owner.store.living_attempts(executor)) == sorted(handles)
+    assert owner.store.living_attempts("another") == []

@@ -2,15 +2,16 @@
 //!
 //! Invariant: no call unwinds into C, and what is written to a caller's buffer ends with NUL and fits.
 
-use std::ffi::{c_char, c_int, CStr};
+use std::ffi::{c_char, c_int, CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::{self, Cgroup};
 use crate::launch::Survivor;
+use crate::log::LogWriter;
 use crate::process;
 use crate::spawner::{self, Served, WARM_LAUNCH};
 
@@ -167,4 +168,63 @@ pub unsafe extern "C" fn reprise_probe(buffer: *mut c_char, capacity: usize) -> 
         Err(_) => return -1,
     };
     serde_json::to_vec(&reply).map_or(-1, |bytes| put(&bytes, buffer, capacity))
+}
+
+/// Opens the log of a task whose output will be told from its beginning, be it for the first time or again
+/// (`LogWriter::replay`). Null where that fails.
+///
+/// # Safety
+/// `path` must be a NUL-terminated string. What is returned belongs to the caller until `reprise_log_finish`, which
+/// uses it in one thread at a time.
+#[no_mangle]
+pub unsafe extern "C" fn reprise_log_open(
+    path: *const c_char,
+    log_limit_bytes: u64,
+    line_limit_bytes: u64,
+) -> *mut LogWriter {
+    if path.is_null() {
+        return std::ptr::null_mut();
+    }
+    // SAFETY: as promised by the caller.
+    let path = Path::new(OsStr::from_bytes(
+        unsafe { CStr::from_ptr(path) }.to_bytes(),
+    ));
+    let opened =
+        std::panic::catch_unwind(|| LogWriter::replay(path, log_limit_bytes, line_limit_bytes));
+    match opened {
+        Ok(Ok(writer)) => Box::into_raw(Box::new(writer)),
+        _ => std::ptr::null_mut(),
+    }
+}
+
+/// Takes what the task has written. A failure is told by `reprise_log_finish`.
+///
+/// # Safety
+/// `log` comes from `reprise_log_open` and was not finished; `bytes` must be readable for `length` bytes.
+#[no_mangle]
+pub unsafe extern "C" fn reprise_log_write(log: *mut LogWriter, bytes: *const u8, length: usize) {
+    if log.is_null() || bytes.is_null() {
+        return;
+    }
+    // SAFETY: as promised by the caller.
+    let (log, bytes) = unsafe { (&mut *log, std::slice::from_raw_parts(bytes, length)) };
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| log.write(bytes)));
+}
+
+/// Completes the log, and lets go of it. 0, or the error number of what kept it from being whole (-1: unknown).
+///
+/// # Safety
+/// As for `reprise_log_write`; `log` may not be used afterwards.
+#[no_mangle]
+pub unsafe extern "C" fn reprise_log_finish(log: *mut LogWriter) -> c_int {
+    if log.is_null() {
+        return -1;
+    }
+    // SAFETY: as promised by the caller.
+    let mut log = unsafe { Box::from_raw(log) };
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| log.finish())) {
+        Ok(None) => 0,
+        Ok(Some(error)) => error.raw_os_error().unwrap_or(-1),
+        Err(_) => -1,
+    }
 }

@@ -6,14 +6,21 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+const CPU_PERIOD_US: f64 = 100_000.0;
+
 /// A cgroup made for one attempt.
 pub struct Cgroup {
     folder: PathBuf,
 }
 
 impl Cgroup {
-    /// Makes the cgroup, and limits its memory where a controller is there. The flag says whether the limit holds.
-    pub fn create(folder: &Path, memory_limit_bytes: Option<u64>) -> io::Result<(Self, bool)> {
+    /// Makes the cgroup, and limits its memory and processors where the controllers are there. The flag says whether
+    /// the limit of memory holds.
+    pub fn create(
+        folder: &Path,
+        memory_limit_bytes: Option<u64>,
+        cpu_limit: Option<f64>,
+    ) -> io::Result<(Self, bool)> {
         match fs::create_dir(folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
@@ -26,6 +33,14 @@ impl Cgroup {
             is_limited = fs::write(folder.join("memory.max"), limit.to_string()).is_ok();
             let _ = fs::write(folder.join("memory.swap.max"), "0");
             let _ = fs::write(folder.join("memory.oom.group"), "1");
+        }
+        if let Some(cpus) = cpu_limit.filter(|cpus| cpus.is_finite() && *cpus > 0.0) {
+            // The kernel takes no quota below a millisecond.
+            let quota_us = (cpus * CPU_PERIOD_US).max(1000.0).round();
+            let _ = fs::write(
+                folder.join("cpu.max"),
+                format!("{quota_us:.0} {CPU_PERIOD_US:.0}"),
+            );
         }
         Ok((cgroup, is_limited))
     }
@@ -143,7 +158,7 @@ pub fn own_folder() -> Option<PathBuf> {
 pub fn probe() -> Result<PathBuf, String> {
     let parent = own_folder().ok_or("no cgroup v2 is mounted")?;
     let folder = parent.join(format!("reprise-probe-{}", std::process::id()));
-    let (cgroup, _) = Cgroup::create(&folder, None)
+    let (cgroup, _) = Cgroup::create(&folder, None, None)
         .map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
     let outcome = probe_with_child(&cgroup);
     cgroup.remove();

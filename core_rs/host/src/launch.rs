@@ -62,6 +62,12 @@ pub struct Launch {
     /// Enforced where the cgroup has a memory controller.
     #[serde(default)]
     pub memory_limit_bytes: Option<u64>,
+    /// Processors, enforced where the cgroup has a cpu controller.
+    #[serde(default)]
+    pub cpu_limit: Option<f64>,
+    /// Made before the task starts.
+    #[serde(default)]
+    pub folders: Vec<PathBuf>,
     /// Value of REPRISE_ATTEMPT, unique to the attempt.
     pub marker: String,
     /// Seconds for which killing is tried before what is left is called a survivor.

@@ -2,12 +2,15 @@
 //!
 //! Invariant: the log file only ever grows, so that a reader may follow it. Of a loud task the first part is in it
 //! at once, the last part is kept aside on disk (two segments in turn) and appended at the end. Memory is constant.
+//! (A log that is told again from its beginning loses what had been appended after its first part, until that comes.)
 
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+const MISSING_NOTE: &[u8] = b"\n[some of the log is missing here: it was not kept for so long]\n";
 
 struct Segment {
     path: PathBuf,
@@ -42,6 +45,28 @@ impl Segment {
     }
 }
 
+/// The first part of a log that an earlier writer left, while the same output comes again.
+struct Replay {
+    file: File,
+    matched: u64,
+    size: u64,
+}
+
+impl Replay {
+    /// How many of `bytes` the log has already, and whether all of those that it could have are the same.
+    fn matches(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)> {
+        let left = usize::try_from(self.size - self.matched).unwrap_or(usize::MAX);
+        let known = bytes.get(..left.min(bytes.len())).unwrap_or_default();
+        let mut kept = vec![0; known.len()];
+        self.file.read_exact_at(&mut kept, self.matched)?;
+        if kept != known {
+            return Ok((0, false));
+        }
+        self.matched += known.len() as u64;
+        Ok((known.len(), true))
+    }
+}
+
 struct Tail {
     older: Segment,
     newer: Segment,
@@ -56,6 +81,7 @@ pub struct LogWriter {
     head_left: u64,
     tail_limit: u64,
     tail: Option<Tail>,
+    replay: Option<Replay>,
     line_limit: u64,
     line_length: u64,
     line_dropped: u64,
@@ -78,6 +104,7 @@ impl LogWriter {
             head_left: log_limit_bytes.div_ceil(2),
             tail_limit: log_limit_bytes / 2,
             tail: None,
+            replay: None,
             line_limit: line_limit_bytes.max(1),
             line_length: 0,
             line_dropped: 0,
@@ -85,6 +112,27 @@ impl LogWriter {
             was_cut: false,
             failure: None,
         })
+    }
+
+    /// Creates the log, or goes on with one whose output will be told again from its beginning: what is there is
+    /// not written twice. Where the source no longer has its beginning, what it has is appended after a note.
+    pub fn replay(path: &Path, log_limit_bytes: u64, line_limit_bytes: u64) -> io::Result<Self> {
+        let mut writer = Self::open(path, log_limit_bytes, line_limit_bytes)?;
+        let file = File::options().read(true).write(true).open(path)?;
+        let mut size = file.metadata()?.len();
+        if size > writer.head_left {
+            // The note and the last part come again.
+            size = writer.head_left;
+            file.set_len(size)?;
+        }
+        if size > 0 {
+            writer.replay = Some(Replay {
+                file,
+                matched: 0,
+                size,
+            });
+        }
+        Ok(writer)
     }
 
     /// Bytes that came from the task.
@@ -160,6 +208,38 @@ impl LogWriter {
     }
 
     fn try_keep(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(mut replay) = self.replay.take() else {
+            return self.append(bytes);
+        };
+        let (known, is_same) = replay.matches(bytes)?;
+        if is_same {
+            self.head_left -= known as u64;
+            if replay.matched < replay.size {
+                self.replay = Some(replay);
+                return Ok(());
+            }
+            return self.append(bytes.get(known..).unwrap_or_default());
+        }
+        // Its source has dropped the beginning: all that it tells from here on is later than what is kept.
+        self.was_cut = true;
+        self.head_left -= replay.size - replay.matched;
+        self.file.write_all(MISSING_NOTE)?;
+        let mut buffer = vec![0; 64 * 1024];
+        let mut at = 0;
+        while at < replay.matched {
+            let count = usize::try_from(replay.matched - at).unwrap_or(usize::MAX);
+            let piece = buffer.len().min(count);
+            let Some(piece) = buffer.get_mut(..piece) else {
+                break;
+            };
+            replay.file.read_exact_at(piece, at)?;
+            at += piece.len() as u64;
+            self.append(piece)?;
+        }
+        self.append(bytes)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let in_head = usize::try_from(self.head_left)
             .unwrap_or(usize::MAX)
             .min(bytes.len());

@@ -5,10 +5,11 @@
 //! ended, also when the server has gone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::os::fd::{AsRawFd, RawFd};
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -25,10 +26,14 @@ const MESSAGE_BYTES: usize = 64 * 1024;
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const ORPHAN_KILL_BOUND: Duration = Duration::from_secs(5);
 
-/// One message of the server; exactly one of the three.
+/// One message of the server: a request, and for `inline` a line's end and a launch. Exactly one of the four.
 #[derive(Debug, Deserialize)]
 struct Request {
     id: u64,
+    /// Start the attempt that the rest of the message describes, keep that as the file of this name, and answer when
+    /// its supervisor has ended.
+    #[serde(default)]
+    inline: Option<PathBuf>,
     /// Start the attempt that this launch.json describes.
     launch: Option<PathBuf>,
     /// Answer when nothing is left of supervisors that were killed.
@@ -46,6 +51,12 @@ struct Reply {
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
+    /// The supervisor of an inline launch has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended: Option<bool>,
+    /// What it has spooled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit: Option<serde_json::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     survivors: Option<Vec<Survivor>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,11 +76,19 @@ pub enum Served {
 /// The launch.json of the warm task that this process has become.
 pub(crate) static WARM_LAUNCH: Mutex<Option<PathBuf>> = Mutex::new(None);
 
+/// A supervisor that was forked.
+struct Supervisor {
+    /// The request that it came from.
+    id: u64,
+    /// Where it spools the end that the server waits for; None: the server looks for itself.
+    exit_path: Option<PathBuf>,
+}
+
 struct Spawner {
     socket: RawFd,
     signals: SignalQueue,
-    /// Living supervisors, with the request that each came from.
-    supervisors: BTreeMap<i32, u64>,
+    /// Living supervisors.
+    supervisors: BTreeMap<i32, Supervisor>,
     host: Host,
     looked_at: Instant,
 }
@@ -142,9 +161,23 @@ impl Spawner {
 
     /// True where processes of an attempt may have been left to this one.
     fn note_end(&mut self, pid: i32, status: libc::c_int) -> bool {
-        let Some(id) = self.supervisors.remove(&pid) else {
+        let Some(Supervisor { id, exit_path }) = self.supervisors.remove(&pid) else {
             return true;
         };
+        if let Some(path) = exit_path {
+            // Without one the server finds out what became of the attempt.
+            let exit = fs::read(path)
+                .ok()
+                .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+            let reply = Reply {
+                id,
+                ended: Some(true),
+                exit,
+                ..Reply::default()
+            };
+            send(self.socket, &reply);
+            return status != 0;
+        }
         if status == 0 {
             return false;
         }
@@ -180,10 +213,22 @@ impl Spawner {
     /// Answers one message. Gives a path in a forked child that is to go on as a warm task.
     fn answer(&mut self, message: &[u8]) -> Option<PathBuf> {
         let mut reply = Reply::default();
-        match serde_json::from_slice::<Request>(message) {
+        let (head, rest) = match message.iter().position(|byte| *byte == b'\n') {
+            Some(at) => (
+                message.get(..at).unwrap_or_default(),
+                message.get(at + 1..).unwrap_or_default(),
+            ),
+            None => (message, &[][..]),
+        };
+        match serde_json::from_slice::<Request>(head) {
             Ok(request) => {
                 reply.id = request.id;
-                if let Some(path) = request.launch {
+                if let Some(path) = request.inline {
+                    match self.fork(request.id, path, rest, true) {
+                        Ok(_) => return None,
+                        Err(message) => reply.error = Some(message),
+                    }
+                } else if let Some(path) = request.launch {
                     match self.launch(request.id, path) {
                         Ok(in_task) => return in_task,
                         Err(message) => reply.error = Some(message),
@@ -204,11 +249,23 @@ impl Spawner {
         None
     }
 
-    /// Forks a supervisor, which answers the request itself.
+    /// As `fork`, with the launch in the file.
     fn launch(&mut self, id: u64, path: PathBuf) -> Result<Option<PathBuf>, String> {
         let bytes =
             fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-        let launch: Launch = serde_json::from_slice(&bytes)
+        self.fork(id, path, &bytes, false)
+    }
+
+    /// Forks a supervisor, which answers the request itself when it has claimed the attempt; an inline one is answered
+    /// when the supervisor has ended.
+    fn fork(
+        &mut self,
+        id: u64,
+        path: PathBuf,
+        bytes: &[u8],
+        is_inline: bool,
+    ) -> Result<Option<PathBuf>, String> {
+        let launch: Launch = serde_json::from_slice(bytes)
             .map_err(|error| format!("{} is not a launch: {error}", path.display()))?;
         if self.looked_at.elapsed() > LOOK_AGAIN_AFTER {
             self.host.memory_kills = ending::memory_kills();
@@ -218,15 +275,18 @@ impl Spawner {
         let pid =
             sys::check(unsafe { libc::fork() }).map_err(|error| format!("cannot fork: {error}"))?;
         if pid == 0 {
-            let on_claimed = || {
-                send(
-                    self.socket,
-                    &Reply {
+            let on_claimed = |is_ours: bool| {
+                if !is_inline {
+                    let reply = Reply {
                         id,
                         pid: Some(std::process::id()),
                         ..Reply::default()
-                    },
-                )
+                    };
+                    send(self.socket, &reply);
+                } else if is_ours {
+                    // For whoever has to look after the attempt when this supervisor is gone.
+                    let _ = keep(&path, bytes);
+                }
             };
             match supervisor::supervise(&launch, &self.host, on_claimed) {
                 Outcome::InTask => return Ok(Some(path)),
@@ -236,9 +296,21 @@ impl Spawner {
                 }
             }
         }
-        self.supervisors.insert(pid, id);
+        let exit_path = is_inline.then_some(launch.exit_path);
+        self.supervisors.insert(pid, Supervisor { id, exit_path });
         Ok(None)
     }
+}
+
+/// Writes a launch to its file, for the owner alone: an environment may hold secrets.
+fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?
+        .write_all(bytes)
 }
 
 fn send(socket: RawFd, reply: &Reply) {

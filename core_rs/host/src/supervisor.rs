@@ -9,6 +9,7 @@
 //! with the names of those that could not be killed.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::symlink;
@@ -71,11 +72,11 @@ impl Attempt {
 }
 
 /// Runs one attempt in this process, which must have one thread and no children, and becomes its supervisor.
-/// `on_claimed` is called once when the attempt is claimed, by this supervisor or by somebody before it.
-pub fn supervise(launch: &Launch, host: &Host, on_claimed: impl FnOnce()) -> Outcome {
+/// `on_claimed` is called once when the attempt is claimed; with false, by somebody before this supervisor.
+pub fn supervise(launch: &Launch, host: &Host, on_claimed: impl FnOnce(bool)) -> Outcome {
     match claim(launch, &host.boot_id) {
         Ok(is_ours) => {
-            on_claimed();
+            on_claimed(is_ours);
             if !is_ours {
                 return Outcome::Ended(Ok(()));
             }
@@ -117,10 +118,18 @@ fn claim(launch: &Launch, boot_id: &str) -> io::Result<bool> {
     let pid = i32::try_from(std::process::id()).unwrap_or(0);
     let own =
         process::read(pid).ok_or_else(|| io::Error::other("/proc does not show this process"))?;
-    match symlink(
-        format!("{boot_id} {pid} {}", own.start_time),
-        &launch.process_path,
-    ) {
+    let who = format!("{boot_id} {pid} {}", own.start_time);
+    let mut made = symlink(&who, &launch.process_path);
+    if made
+        .as_ref()
+        .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    {
+        if let Some(folder) = launch.process_path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        made = symlink(&who, &launch.process_path);
+    }
+    match made {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error),
@@ -147,6 +156,10 @@ fn run(
     signals: &SignalQueue,
     exit: &mut Exit,
 ) -> Result<bool, String> {
+    for folder in &launch.folders {
+        fs::create_dir_all(folder)
+            .map_err(|error| format!("cannot make the folder {}: {error}", folder.display()))?;
+    }
     let mut log = LogWriter::open(
         &launch.log_path,
         launch.log_limit_bytes,
@@ -156,7 +169,7 @@ fn run(
     let cgroup = launch
         .cgroup_dir
         .as_deref()
-        .and_then(|folder| Cgroup::create(folder, launch.memory_limit_bytes).ok())
+        .and_then(|folder| Cgroup::create(folder, launch.memory_limit_bytes, launch.cpu_limit).ok())
         .map(|(cgroup, _)| cgroup);
     let started = sys::pipe()
         .map_err(|error| format!("cannot make a pipe: {error}"))

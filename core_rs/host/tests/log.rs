@@ -116,3 +116,50 @@ fn a_log_that_cannot_be_written_does_not_stop_the_task() {
     assert!(log.was_cut());
     assert!(log.finish().is_some());
 }
+
+/// The log after `first` was written by a writer that was killed, and `again` by one to which all is told again.
+fn told_again(name: &str, log_limit: u64, first: &[u8], again: &[u8]) -> (String, bool) {
+    let folder = folder(name);
+    let path = folder.join("log");
+    let mut killed = LogWriter::replay(&path, log_limit, 50).expect("a log");
+    killed.write(first);
+    std::mem::forget(killed);
+    let mut log = LogWriter::replay(&path, log_limit, 50).expect("a log");
+    for piece in again.chunks(7) {
+        log.write(piece);
+    }
+    assert!(log.finish().is_none());
+    let text = String::from_utf8(fs::read(&path).expect("the log")).expect("text");
+    fs::remove_dir_all(&folder).expect("removed");
+    (text, log.was_cut())
+}
+
+#[test]
+fn what_is_told_again_is_not_written_twice() {
+    let whole = b"one\ntwo\nthree\nfour\n";
+    for known in 0..=whole.len() {
+        let (first, _) = whole.split_at(known);
+        let (text, was_cut) = told_again("again", 100, first, whole);
+        assert_eq!((text.as_bytes(), was_cut), (&whole[..], false));
+    }
+}
+
+#[test]
+fn a_loud_task_told_again_has_the_log_that_it_would_have_had() {
+    let whole: Vec<u8> = (0..500)
+        .flat_map(|number| format!("line {number:05}\n").into_bytes())
+        .collect();
+    let (known, _) = whole.split_at(3_000);
+    let (at_once, _) = told_again("at-once", 2_200, b"", &whole);
+    let (again, was_cut) = told_again("loud-again", 2_200, known, &whole);
+    assert!(was_cut);
+    assert_eq!(at_once, again);
+}
+
+#[test]
+fn what_a_source_has_forgotten_is_kept_and_the_gap_is_noted() {
+    let (text, was_cut) = told_again("gap", 1_000, b"line 1\nline 2\n", b"line 4\nline 5\n");
+    assert!(was_cut);
+    assert!(text.starts_with("line 1\nline 2\n"), "{text}");
+    assert!(text.ends_with("]\nline 4\nline 5\n"), "{text}");
+}

@@ -120,9 +120,15 @@ def _add_server_commands(add: _Adder) -> None:
         "say what this machine can do, and whether a server answers",
         _connection(),
     )
+    doctor.add_argument("--container-socket", metavar="PATH", default="", help=_SOCKET_HELP)
     doctor.add_argument(
         "--data-dir", metavar="DIR", default=os.environ.get("REPRISE_DATA_DIR", "reprise-data")
     )
+
+
+_SOCKET_HELP = (
+    "where the container engine listens (default: DOCKER_HOST, or the usual place of Docker or Podman)"
+)
 
 
 def _add_serving_options(serve: _Parser) -> None:
@@ -190,16 +196,54 @@ def _add_serving_options(serve: _Parser) -> None:
         metavar="NAME",
         help="who may do what: a plug-in of the group reprise.authorizers (default: everybody, everything)",
     )
-    group.add_argument(
-        "--executor",
-        default="subprocess",
-        metavar="NAME",
-        help="where tasks run: a plug-in of the group reprise.executors (default subprocess)",
-    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 on, not {text}")
+    return number
 
 
 def _add_task_options(command: _Parser) -> None:
-    command.add_argument("--max-tasks", type=int, default=8, metavar="N", help="tasks at once (default 8)")
+    command.add_argument(
+        "--max-parallel-tasks",
+        "--max-tasks",
+        dest="max_tasks",
+        type=_positive,
+        default=8,
+        metavar="N",
+        help="tasks at once, over all runs (default 8)",
+    )
+    for scope in ("project", "run"):
+        command.add_argument(
+            f"--max-parallel-tasks-per-{scope}",
+            dest=f"max_tasks_per_{scope}",
+            type=_positive,
+            default=0,
+            metavar="N",
+            help=f"tasks of one {scope} at once (default: no limit of its own)",
+        )
+    command.add_argument(
+        "--executor",
+        default="subprocess",
+        metavar="NAME",
+        help="subprocess: commands run on this host, images are not used; container: in their images, by Docker or "
+        "Podman; or a plug-in of the group reprise.executors (default %(default)s)",
+    )
+    command.add_argument(
+        "--container-socket",
+        metavar="PATH",
+        default="",
+        help=_SOCKET_HELP,
+    )
+    command.add_argument(
+        "--container-host-config",
+        metavar="JSON",
+        default="",
+        help="part of the Docker Engine API's HostConfig for every container, such as "
+        '\'{"NetworkMode": "none", "Ulimits": [{"Name": "nofile", "Soft": 1024, "Hard": 1024}]}\'',
+    )
     command.add_argument(
         "--grace",
         type=float,
@@ -218,7 +262,9 @@ def _add_task_options(command: _Parser) -> None:
         "--task-python", metavar="PATH", default="", help="the tasks' python3 (default: this one)"
     )
     command.add_argument(
+        "--task-env",
         "--env",
+        dest="env",
         action="append",
         default=[],
         metavar="NAME=VALUE",

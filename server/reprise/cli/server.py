@@ -89,16 +89,15 @@ def demo(arguments: argparse.Namespace) -> int:
 
 def doctor(arguments: argparse.Namespace) -> int:
     """What this machine can do; exit code 1 if it lacks what nothing works without."""
-    from reprise.executor.subprocess import SubprocessExecutor
+    from reprise.workplace import capabilities
 
     output = Output(arguments.json)
     lines = [
         ("python", True, platform.python_version()),
         ("kernel", sys.platform == "linux", platform.platform()),
     ]
-    with tempfile.TemporaryDirectory(prefix="reprise-doctor-") as folder:
-        for capability in SubprocessExecutor(Path(folder)).capabilities():
-            lines.append((capability.name, capability.is_available, capability.detail))
+    for capability in capabilities(arguments.container_socket):
+        lines.append((capability.name, capability.is_available, capability.detail))
     try:
         with Client(arguments.server, arguments.project, arguments.location, outage_s=0.0) as client:
             client.check()
@@ -141,7 +140,6 @@ def _serving_settings(arguments: argparse.Namespace) -> dict[str, Any]:
         "salts": dict(parse_assignment(text) for text in arguments.project_salt),
         "http_hosts": tuple(arguments.http_host),
         "authorizer": arguments.authorizer,
-        "executor": arguments.executor,
     }
 
 
@@ -155,7 +153,12 @@ def _settings(arguments: argparse.Namespace, data_dir: Path) -> Settings:
         grpc=getattr(arguments, "grpc", "127.0.0.1:0"),
         grpc_tls=getattr(arguments, "grpc_tls", ""),
         http=getattr(arguments, "http", ""),
+        executor=arguments.executor,
         max_tasks=arguments.max_tasks,
+        max_tasks_per_project=arguments.max_tasks_per_project,
+        max_tasks_per_run=arguments.max_tasks_per_run,
+        container_socket=arguments.container_socket,
+        container_host_config=arguments.container_host_config,
         grace_s=arguments.grace,
         environments=arguments.environments,
         task_python=arguments.task_python or sys.executable,

@@ -51,6 +51,11 @@ class Supervisor:
     start_time: int  # clock ticks since the boot
 
 
+def has_supervisor(attempt: Handle) -> bool:
+    """Whether somebody has claimed the attempt, or given it up."""
+    return os.path.lexists(attempt.path(PROCESS_LINK))
+
+
 def supervisor_or_give_up(attempt: Handle) -> Supervisor:
     """Who looks after the attempt; if nobody does yet, see to it that nobody ever will."""
     link = attempt.path(PROCESS_LINK)
@@ -61,6 +66,21 @@ def supervisor_or_give_up(attempt: Handle) -> Supervisor:
         Path(attempt.attempt_dir).mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
             Path(link).symlink_to(_GIVEN_UP)
+
+
+def claim(attempt: Handle, who: str) -> bool:
+    """Be the one who starts the attempt; False: another was or will be, or it was given up."""
+    Path(attempt.attempt_dir).mkdir(parents=True, exist_ok=True)
+    try:
+        Path(attempt.path(PROCESS_LINK)).symlink_to(who)
+    except FileExistsError:
+        return False
+    return True
+
+
+def is_given_up(attempt: Handle) -> bool:
+    """Whether the attempt was given up before its start: what nobody has claimed is given up by this call."""
+    return claim(attempt, _GIVEN_UP) or os.readlink(attempt.path(PROCESS_LINK)) == _GIVEN_UP  # noqa: PTH115
 
 
 def open_process(supervisor: Supervisor) -> int | None:
@@ -87,8 +107,11 @@ def start_time(pid: int) -> int | None:
 def read_exit(attempt: Handle) -> Exit | None:
     """The spooled end, if there is one."""
     content = _read_json(attempt.path(EXIT_FILE))
-    if content is None:
-        return None
+    return None if content is None else exit_from(content)
+
+
+def exit_from(content: Mapping[str, Any]) -> Exit:
+    """The end that a supervisor has spooled."""
     return Exit(
         cause=Cause(content["cause"]),
         exit_code=content["exit_code"],
@@ -99,6 +122,32 @@ def read_exit(attempt: Handle) -> Exit | None:
         survivors=survivors_of(content["survivors"]),
         kill_method=content["kill_method"],
     )
+
+
+def write_exit(attempt: Handle, ended: Exit) -> None:
+    """Spool the end, durable when this returns."""
+    content: Mapping[str, Any] = {
+        "version": 1,
+        "cause": ended.cause.value,
+        "exit_code": ended.exit_code,
+        "signal": ended.signal,
+        "message": ended.message,
+        "started_ns": ended.started_ns,
+        "ended_ns": ended.ended_ns,
+        "survivors": [],
+        "kill_method": ended.kill_method,
+    }
+    unfinished = Path(attempt.path(f"{EXIT_FILE}.{os.urandom(4).hex()}"))
+    with unfinished.open("wb") as file:
+        file.write(json.dumps(content).encode())
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(attempt.path(EXIT_FILE))
+    folder = os.open(attempt.attempt_dir, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def living_survivors(attempt: Handle) -> tuple[Survivor, ...]:
@@ -120,9 +169,8 @@ def read_launch(attempt: Handle) -> Mapping[str, Any]:
     return _read_json(attempt.path(LAUNCH_FILE)) or {}
 
 
-def write_launch(attempt: Handle, launch: Mapping[str, Any]) -> str:
+def write_launch(attempt: Handle, content: bytes) -> str:
     """Write launch.json in one step, since the same attempt may be started more than once; gives its path."""
-    content = json.dumps(launch, ensure_ascii=False).encode()
     path = attempt.path(LAUNCH_FILE)
     unfinished = f"{path}.{os.urandom(4).hex()}"
     os.makedirs(attempt.attempt_dir, exist_ok=True)  # noqa: PTH103 (twice as fast, for every attempt)

@@ -6,7 +6,7 @@ Invariants: `start` returns a handle that, stored, is enough to find the attempt
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -24,7 +24,12 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AttemptSpec:
-    """One attempt, ready to start. Paths are absolute; argv, env and cwd are what the process sees."""
+    """One attempt, ready to start. Paths are absolute; argv, args, env and cwd are what the process sees.
+
+    An empty `argv` is the entrypoint of the image, where the executor has images; `args` follow it. `read_paths` and
+    `write_paths` are all that the attempt may see of this host beside folders of its own: its input artifacts, and
+    where its outputs go. They are the same paths on both sides. The executor makes `folders` before the start.
+    """
 
     run_id: int
     task_id: int
@@ -38,6 +43,12 @@ class AttemptSpec:
     timeout_s: float | None = None
     cpu_limit: float = 0.0
     memory_limit_bytes: float = 0.0
+    args: tuple[str, ...] = ()
+    cpu_request: float = 0.0
+    memory_request_bytes: float = 0.0
+    read_paths: tuple[Path, ...] = ()
+    write_paths: tuple[Path, ...] = ()
+    folders: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +101,16 @@ class Executor(Protocol):
 
     async def cancel(self, handle: bytes) -> None:
         """Ask for SIGTERM, the grace of the attempt, SIGKILL, all over the process tree. Returns at once."""
+        ...
+
+    def release(self, handles: Sequence[bytes]) -> None:
+        """The ends of these attempts are committed: what was kept for `wait` may go. Returns at once; a loss of it
+        costs room until the next `sweep`, never an outcome."""
+        ...
+
+    async def sweep(self, living: Callable[[], Awaitable[Sequence[bytes]]]) -> None:
+        """End and remove what earlier servers of this data directory have left behind. `living` gives the handles of
+        all attempts that have no end yet, as they are when it is called."""
         ...
 
     def capabilities(self) -> list[Capability]: ...

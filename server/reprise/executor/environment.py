@@ -64,10 +64,13 @@ class HostEnvironment:
     def __init__(self, task_python: Path, folder: Path) -> None:
         self._python = task_python
         self._folder = folder
+        self._made: Interpreter | None = None
 
     async def get(self, requirements: Requirements) -> Interpreter:
         """The interpreter, whatever is required."""
-        return await asyncio.to_thread(self._make)
+        if self._made is None:
+            self._made = await asyncio.to_thread(self._make)
+        return self._made
 
     def _make(self) -> Interpreter:
         own = self._python.parent
@@ -220,14 +223,19 @@ class ManagedEnvironments:
         raise EnvironmentFailed(f"pip install {' '.join(arguments)}: {what}\n{said}".rstrip())
 
 
-def inherited_environment(source: Mapping[str, str], bin_dir: Path) -> dict[str, str]:
-    """What a task sees of the server's environment: a short list, so that no secret is in it."""
-    kept = {
+def inheritable(source: Mapping[str, str]) -> dict[str, str]:
+    """What a task may see of the server's environment: a short list, so that no secret is in it."""
+    return {
         name: value
         for name, value in source.items()
         # Text only: what is not UTF-8 cannot be handed on.
         if (name in _INHERITED or name.startswith(_INHERITED_PREFIXES)) and value.isprintable()
     }
+
+
+def inherited_environment(source: Mapping[str, str], bin_dir: Path) -> dict[str, str]:
+    """What a task sees of the server's environment, with `bin_dir` first on its PATH."""
+    kept = inheritable(source)
     kept["PATH"] = f"{bin_dir}{os.pathsep}{kept.get('PATH', os.defpath)}"
     return kept
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from reprise.executor.contract import AttemptSpec
-from reprise.executor.environment import Interpreter, Requirements, inherited_environment
+from reprise.executor.environment import Interpreter, Requirements, inheritable, inherited_environment
 from reprise.executor.preamble import PythonProgram, python_program, split_installs
 from reprise.pb.engine.v1 import engine_pb2 as engine
 
@@ -50,27 +50,66 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class AttemptMaker:
-    """Makes attempts ready to start.
+class Views:
+    """Where an attempt finds its inputs and leaves its outputs, as paths of this host."""
+
+    inputs: tuple[Path, ...] = ()
+    outputs: tuple[Path, ...] = ()
+
+
+NO_VIEWS = Views()
+
+
+class AttemptMaker(Protocol):
+    """Makes attempts ready to start, one way for each executor."""
+
+    async def make(
+        self,
+        launch: engine.Launch,
+        rendered: engine.Rendered,
+        *,
+        run_id: int,
+        number: int,
+        attempt_dir: Path,
+        views: Views = NO_VIEWS,
+    ) -> AttemptSpec:
+        """The attempt, with all there that it needs to start but its folders.
+
+        Raises CannotLaunch or EnvironmentFailed: failures of the task, to be shown to its author. Idempotent.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HostMaker:
+    """Makes attempts that run on this host.
 
     `server_env` is where the few inherited variables are taken from; `task_env` is what the operator gives to every
-    task, which the task's own variables go before.
+    task, which the task's own variables go before. `are_devices_vouched`: as in `check_rendered`.
     """
 
     environments: Environments
     limits: Limits = field(default_factory=Limits)
     task_env: Mapping[str, str] = field(default_factory=dict)
     server_env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    are_devices_vouched: bool = False
+
+    def __post_init__(self) -> None:
+        # Once, and not for every attempt.
+        object.__setattr__(self, "server_env", inheritable(self.server_env))
 
     async def make(
-        self, launch: engine.Launch, rendered: engine.Rendered, *, run_id: int, number: int, attempt_dir: Path
+        self,
+        launch: engine.Launch,
+        rendered: engine.Rendered,
+        *,
+        run_id: int,
+        number: int,
+        attempt_dir: Path,
+        views: Views = NO_VIEWS,
     ) -> AttemptSpec:
-        """The attempt, with its environment installed and its folders made.
-
-        Raises CannotLaunch or EnvironmentFailed: failures of the task, to be shown to its author. Idempotent.
-        """
-        if rendered.problems:
-            raise CannotLaunch("; ".join(problem.message for problem in rendered.problems))
+        """As AttemptMaker says, with the environment installed."""
+        check_rendered(rendered, are_devices_vouched=self.are_devices_vouched)
         argv = (*rendered.argv_command, *rendered.argv_args)
         if not rendered.argv_command:
             raise CannotLaunch(
@@ -80,8 +119,7 @@ class AttemptMaker:
         split = split_installs(argv)
         program = python_program(split.argv)
         interpreter = await self.environments.get(_with_kfp(split.requirements, program))
-        folders = _Folders(attempt_dir)
-        folders.make(_output_parents(rendered))
+        folders = Folders(attempt_dir)
         env = self._env(rendered, interpreter, folders)
         if program is not None:
             command = folders.python_command(program, interpreter.python)
@@ -89,7 +127,7 @@ class AttemptMaker:
                 env["_KFP_RUNTIME"] = "true"
         else:
             command = split.argv
-        _check_size(command)
+        check_size(command)
         resources = rendered.resources
         return AttemptSpec(
             run_id=run_id,
@@ -104,9 +142,14 @@ class AttemptMaker:
             timeout_s=launch.timeout_ms / 1000 if launch.timeout_ms else None,
             cpu_limit=resources.cpu_limit,
             memory_limit_bytes=resources.memory_limit_bytes,
+            cpu_request=resources.cpu_request,
+            memory_request_bytes=resources.memory_request_bytes,
+            read_paths=views.inputs,
+            write_paths=views.outputs,
+            folders=folders.wanted({*output_parents(rendered), *views.outputs}),
         )
 
-    def _env(self, rendered: engine.Rendered, interpreter: Interpreter, folders: _Folders) -> dict[str, str]:
+    def _env(self, rendered: engine.Rendered, interpreter: Interpreter, folders: Folders) -> dict[str, str]:
         env = inherited_environment(self.server_env, interpreter.bin_dir)
         if interpreter.environment is not None:
             env["VIRTUAL_ENV"] = str(interpreter.environment)
@@ -121,8 +164,8 @@ class AttemptMaker:
 
 
 @dataclass(frozen=True, slots=True)
-class _Folders:
-    """Where one attempt may write."""
+class Folders:
+    """Where one attempt may write, and what it runs."""
 
     attempt: Path
 
@@ -138,20 +181,25 @@ class _Folders:
     def component(self) -> Path:
         return self.attempt / "component"
 
-    def make(self, output_parents: Iterable[Path]) -> None:
-        for folder in (self.temporary, self.work, *output_parents):
-            folder.mkdir(parents=True, exist_ok=True)
+    def wanted(self, others: Iterable[Path]) -> tuple[Path, ...]:
+        """All that have to be there before the start."""
+        return (self.temporary, self.work, *sorted(others))
+
+    def put_source(self, program: PythonProgram) -> Path:
+        """Keep the program's source where the attempt finds it."""
+        self.component.mkdir(parents=True, exist_ok=True)
+        source = self.component / "ephemeral_component.py"
+        source.write_text(program.source, encoding="utf-8")
+        return source
 
     def python_command(self, program: PythonProgram, python: str) -> tuple[str, ...]:
         """What the wrapper would have run, without the shells around it."""
-        self.component.mkdir(exist_ok=True)
-        source = self.component / "ephemeral_component.py"
-        source.write_text(program.source, encoding="utf-8")
+        source = self.put_source(program)
         if program.module is None:
             options = ("-u",) if program.is_unbuffered else ()
             return (python, *options, str(source), *program.arguments)
         arguments = ("--component_module_path", str(source), *program.arguments)
-        if _is_small(arguments):
+        if is_small(arguments):
             return (python, "-m", program.module, *arguments)
         stored = self.component / "arguments.json"
         stored.write_text(json.dumps([program.module, arguments]), encoding="utf-8")
@@ -169,7 +217,23 @@ def _with_kfp(requirements: Requirements, program: PythonProgram | None) -> Requ
     return (*requirements, ("kfp>=2.5,<3", "--no-deps"))
 
 
-def _output_parents(rendered: engine.Rendered) -> Iterable[Path]:
+def check_rendered(rendered: engine.Rendered, *, are_devices_vouched: bool) -> None:
+    """Raises CannotLaunch for what keeps the task from running, whoever runs it.
+
+    `are_devices_vouched`: the operator answers for the accelerators that a task asks for by its inputs.
+    """
+    if rendered.problems:
+        raise CannotLaunch("; ".join(problem.message for problem in rendered.problems))
+    resources = rendered.resources
+    if resources.accelerator_type and resources.accelerator_count > 0 and not are_devices_vouched:
+        raise CannotLaunch(
+            f"the task asks for {resources.accelerator_count} x {resources.accelerator_type}; "
+            "this server has no accelerators to give"
+        )
+
+
+def output_parents(rendered: engine.Rendered) -> Iterable[Path]:
+    """The folders that have to be there before the task starts."""
     paths = [output.path for output in rendered.output_files]
     paths += [artifact.path for artifact in rendered.output_artifacts]
     outputs = json.loads(rendered.executor_input_json or "{}").get("outputs", {})
@@ -177,12 +241,14 @@ def _output_parents(rendered: engine.Rendered) -> Iterable[Path]:
     return {Path(path).parent for path in paths if path.startswith("/")}
 
 
-def _is_small(arguments: Iterable[str]) -> bool:
+def is_small(arguments: Iterable[str]) -> bool:
+    """Whether they fit on a command line."""
     sizes = [len(os.fsencode(argument)) for argument in arguments]
     return max(sizes, default=0) <= LARGEST_ARGUMENT_BYTES and sum(sizes) <= LARGEST_TOTAL_BYTES
 
 
-def _check_size(argv: tuple[str, ...]) -> None:
+def check_size(argv: tuple[str, ...]) -> None:
+    """Raises CannotLaunch for an argument that Linux does not take."""
     for position, argument in enumerate(argv):
         size = len(os.fsencode(argument))
         if size > LARGEST_ARGUMENT_BYTES:

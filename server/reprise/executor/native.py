@@ -36,6 +36,35 @@ def _library() -> ctypes.CDLL:
     return ctypes.CDLL(str(library_path()))
 
 
+class AttemptLog:
+    """The bounded log of an attempt whose output is told from its beginning, maybe again. Not for several threads."""
+
+    def __init__(self, path: str, limit_bytes: int, line_limit_bytes: int) -> None:
+        """Raises OSError where it cannot be opened."""
+        library = _library()
+        library.reprise_log_open.restype = ctypes.c_void_p
+        opened = library.reprise_log_open(
+            os.fsencode(path), ctypes.c_uint64(limit_bytes), ctypes.c_uint64(line_limit_bytes)
+        )
+        if not opened:
+            raise OSError(f"the log {path} cannot be opened")
+        self._library = library
+        self._log: ctypes.c_void_p | None = ctypes.c_void_p(opened)
+
+    def write(self, output: bytes) -> None:
+        """Take what the task has written. What cannot be kept is told by `finish`."""
+        if self._log is not None:
+            self._library.reprise_log_write(self._log, output, ctypes.c_size_t(len(output)))
+
+    def finish(self) -> str:
+        """Complete the log, once. Gives why it is not whole, "" if it is."""
+        if self._log is None:
+            return ""
+        log, self._log = self._log, None
+        error = self._library.reprise_log_finish(log)
+        return "" if error == 0 else os.strerror(error) if error > 0 else "unknown"
+
+
 def kill_tree(marker: str, cgroup_dir: str | None, bound_s: float) -> Mapping[str, Any]:
     """Kill what is left of an attempt whose supervisor is gone. Gives `killed`, `survivors`, `kill_method`.
 

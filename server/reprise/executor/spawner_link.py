@@ -31,6 +31,15 @@ class SpawnerRefused(Exception):
     """The spawner could not do it."""
 
 
+def reply_of(reply: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The reply. Raises SpawnerRefused where it is an error, SpawnerDied where there is none."""
+    if reply is None:
+        raise SpawnerDied("the spawner ended before it answered")
+    if "error" in reply:
+        raise SpawnerRefused(str(reply["error"]))
+    return reply
+
+
 class SpawnerLink:
     """Starts the spawner when it is first needed. To be used from one event loop."""
 
@@ -50,7 +59,7 @@ class SpawnerLink:
         self.has_answered = False
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._waiting: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
+        self._waiting: dict[int, asyncio.Future[Mapping[str, Any] | None]] = {}
         self._last_id = 0
         self._sending = asyncio.Lock()
         self.has_ended = asyncio.Event()  # set while no spawner runs
@@ -63,6 +72,16 @@ class SpawnerLink:
 
     async def request(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
         """The spawner's reply. Raises SpawnerDied or SpawnerRefused."""
+        return reply_of(await (await self._send(message, b"")))
+
+    async def launch(self, path: str, launch: bytes) -> asyncio.Future[Mapping[str, Any] | None]:
+        """Start an attempt; returns when that is asked for, with what will hold the reply when its supervisor has
+        ended (see `reply_of`). `path`: where the launch is kept. Raises SpawnerDied."""
+        return await self._send({"inline": path}, b"\n" + launch)
+
+    async def _send(
+        self, message: Mapping[str, Any], rest: bytes
+    ) -> asyncio.Future[Mapping[str, Any] | None]:
         loop = asyncio.get_running_loop()
         async with self._sending:
             if self._socket is None:
@@ -70,21 +89,16 @@ class SpawnerLink:
             assert self._socket is not None
             self._last_id += 1
             request_id = self._last_id
-            answer: asyncio.Future[Mapping[str, Any]] = loop.create_future()
+            answer: asyncio.Future[Mapping[str, Any] | None] = loop.create_future()
             self._waiting[request_id] = answer
             try:
-                await loop.sock_sendall(self._socket, json.dumps({**message, "id": request_id}).encode())
+                content = json.dumps({**message, "id": request_id}).encode() + rest
+                await loop.sock_sendall(self._socket, content)
             except OSError as error:
                 self._waiting.pop(request_id, None)
                 self._hang_up()
                 raise SpawnerDied(f"the spawner took no request: {error}") from error
-        try:
-            reply = await answer
-        finally:
-            self._waiting.pop(request_id, None)
-        if "error" in reply:
-            raise SpawnerRefused(str(reply["error"]))
-        return reply
+        return answer
 
     @property
     def is_busy(self) -> bool:
@@ -160,4 +174,4 @@ class SpawnerLink:
         waiting, self._waiting = self._waiting, {}
         for answer in waiting.values():
             if not answer.done():
-                answer.set_exception(SpawnerDied(f"the spawner ended; see {self._log_path}"))
+                answer.set_result(None)

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -23,10 +23,13 @@ from typing import Any
 from reprise.executor import native
 from reprise.executor.attempt_files import (
     EXIT_FILE,
+    LAUNCH_FILE,
     LOG_FILE,
     PROCESS_LINK,
     Handle,
     Supervisor,
+    exit_from,
+    has_supervisor,
     living_survivors,
     open_process,
     read_exit,
@@ -36,12 +39,14 @@ from reprise.executor.attempt_files import (
     write_launch,
 )
 from reprise.executor.contract import AttemptSpec, Capability, Cause, Exit, Survivor
-from reprise.executor.spawner_link import SpawnerDied, SpawnerLink, SpawnerRefused
+from reprise.executor.spawner_link import SpawnerDied, SpawnerLink, SpawnerRefused, reply_of
 from reprise.executor.warm import WarmInterpreters
 
 LOG_LIMIT_BYTES = 64 * 1024 * 1024
 _LOST_KILL_BOUND_S = 10.0
 _LAUNCH_VERSION = 1
+_LARGEST_INLINE_BYTES = 60_000  # of the spawner's messages, which have 64 KiB
+_CLAIM_PAUSE_S = 0.002
 _PROBE = (
     "import ctypes, sys; library = ctypes.PyDLL(sys.argv[1]); answer = ctypes.create_string_buffer(65536); "
     "library.reprise_probe(answer, ctypes.c_size_t(65536)); print(answer.value.decode())"
@@ -70,6 +75,8 @@ class SubprocessExecutor:
         self._cgroup_root: str | None = None
         self._probing: asyncio.Task[None] | None = None
         self._refused: dict[str, Exit] = {}
+        # By marker, of the attempts that this server has started and whose end is not committed.
+        self._endings: dict[str, asyncio.Future[Mapping[str, Any] | None]] = {}
 
     async def open(self) -> None:
         self._data_dir.mkdir(parents=True, exist_ok=True)
@@ -95,35 +102,37 @@ class SubprocessExecutor:
             # Whether it was started is not known here; `wait` finds out, and forbids it if it was not.
             return
         except (SpawnerRefused, OSError, ValueError) as error:
-            with suppress(OSError):
-                if supervisor_or_give_up(attempt).pid != 0:
-                    return
-            now_ns = time.time_ns()
-            message = f"this host could not start the task: {error}"
-            self._refused[attempt.marker] = Exit(
-                cause=Cause.NOT_STARTED, message=message, started_ns=now_ns, ended_ns=now_ns
-            )
+            self._refuse(attempt, error)
 
     async def _start(self, spec: AttemptSpec, attempt: Handle) -> None:
         launch = self._launch(spec, attempt)
         warm = self._warm.find(spec.argv, spec.env) if self._warm is not None else None
         if self._warm is not None and warm is not None:
             # Some kilobytes that nobody syncs: not worth a thread.
-            path = write_launch(attempt, {**launch, "warm": {}})
+            path = write_launch(attempt, _encoded({**launch, "warm": {}}))
             try:
                 await warm.request({"launch": path})
                 return
             except (SpawnerDied, OSError):
                 # In a new process then. Had it been started after all, that would change nothing.
                 self._warm.give_up(warm)
-        await self._link.request({"launch": write_launch(attempt, launch)})
+        content = _encoded(launch)
+        if len(content) > _LARGEST_INLINE_BYTES:
+            await self._link.request({"launch": write_launch(attempt, content)})
+            return
+        ending = await self._link.launch(attempt.path(LAUNCH_FILE), content)
+        self._endings.setdefault(attempt.marker, ending)
 
     async def wait(self, handle: bytes) -> Exit:
         """The end of the attempt. Idempotent; an end with survivors is looked at again by each call."""
         attempt = Handle.decode(handle)
         if attempt.marker in self._refused:
             return self._refused[attempt.marker]
-        spooled = read_exit(attempt)
+        spooled = await self._told(attempt)
+        if attempt.marker in self._refused:
+            return self._refused[attempt.marker]
+        if spooled is None:
+            spooled = read_exit(attempt)
         if spooled is None:
             supervisor = supervisor_or_give_up(attempt)
             if supervisor.boot_id == self._boot_id:
@@ -138,6 +147,33 @@ class SubprocessExecutor:
             return replace(spooled, survivors=living_survivors(attempt))
         return spooled
 
+    async def _told(self, attempt: Handle) -> Exit | None:
+        """The end as the spawner tells it; None where it has none to tell, and the files are to be looked at."""
+        ending = self._endings.get(attempt.marker)
+        if ending is None:
+            return None
+        try:
+            reply = reply_of(await asyncio.shield(ending))
+        except SpawnerDied:
+            return None
+        except SpawnerRefused as error:
+            self._refuse(attempt, error)
+            return None
+        return exit_from(reply["exit"]) if "exit" in reply else None
+
+    def _refuse(self, attempt: Handle, error: Exception) -> None:
+        """Note that the host could not start the attempt, unless somebody has."""
+        with suppress(OSError):
+            if supervisor_or_give_up(attempt).pid != 0:
+                return
+        now_ns = time.time_ns()
+        self._refused[attempt.marker] = Exit(
+            cause=Cause.NOT_STARTED,
+            message=f"this host could not start the task: {error}",
+            started_ns=now_ns,
+            ended_ns=now_ns,
+        )
+
     async def cancel(self, handle: bytes) -> None:
         """Ask the supervisor for SIGTERM, grace, SIGKILL; an attempt that has not begun never will.
 
@@ -146,6 +182,10 @@ class SubprocessExecutor:
         attempt = Handle.decode(handle)
         if read_exit(attempt) is not None:
             return
+        ending = self._endings.get(attempt.marker)
+        while ending is not None and not ending.done() and not has_supervisor(attempt):
+            # Asked for and not claimed yet: given up now, it would be lost instead of cancelled.
+            await asyncio.wait({ending}, timeout=_CLAIM_PAUSE_S)
         supervisor = supervisor_or_give_up(attempt)
         descriptor = open_process(supervisor) if supervisor.boot_id == self._boot_id else None
         if descriptor is not None:
@@ -154,6 +194,16 @@ class SubprocessExecutor:
                     signal.pidfd_send_signal(descriptor, signal.SIGTERM)
             finally:
                 os.close(descriptor)
+
+    def release(self, handles: Sequence[bytes]) -> None:
+        """Forget them; the files of the run go with it."""
+        for handle in handles:
+            marker = Handle.decode(handle).marker
+            self._refused.pop(marker, None)
+            self._endings.pop(marker, None)
+
+    async def sweep(self, living: Callable[[], Awaitable[Sequence[bytes]]]) -> None:
+        """Nothing is left behind: supervisors end with their attempts."""
 
     def capabilities(self) -> list[Capability]:
         """What this host allows, tried in a process of its own. Blocks for some milliseconds."""
@@ -164,13 +214,22 @@ class SubprocessExecutor:
         except (OSError, subprocess.SubprocessError, ValueError) as error:
             return [Capability("native library", False, str(error))]
         root = answer["cgroup_root"]
-        has_memory = root is not None and "memory" in _controllers(Path(root))
-        memory = "by cgroup" if has_memory else "not enforced: there is no memory controller"
+        controllers = [] if root is None else _controllers(Path(root))
+        limits = [
+            Capability(
+                f"{what} limits",
+                controller in controllers,
+                "by cgroup"
+                if controller in controllers
+                else f"not enforced: there is no {controller} controller",
+            )
+            for what, controller in (("memory", "memory"), ("CPU", "cpu"))
+        ]
         return [
             Capability("native library", True, library),
             Capability("kill by subreaper", True, "stops and kills every descendant; always used"),
             Capability("kill by cgroup", root is not None, root or str(answer["cgroup_detail"])),
-            Capability("memory limits", has_memory, memory),
+            *limits,
         ]
 
     async def close(self) -> None:
@@ -189,7 +248,7 @@ class SubprocessExecutor:
         root = self._cgroup_root
         return {
             "version": _LAUNCH_VERSION,
-            "argv": list(spec.argv),
+            "argv": [*spec.argv, *spec.args],
             "env": dict(spec.env),
             "cwd": str(spec.cwd),
             "log_path": attempt.path(LOG_FILE),
@@ -200,6 +259,8 @@ class SubprocessExecutor:
             "log_limit_bytes": self._log_limit_bytes,
             "cgroup_dir": None if root is None else f"{root}/reprise-{attempt.marker}",
             "memory_limit_bytes": int(spec.memory_limit_bytes) or None,
+            "cpu_limit": spec.cpu_limit or None,
+            "folders": [str(folder) for folder in spec.folders],
             "marker": attempt.marker,
             "image": spec.image,
         }
@@ -227,6 +288,10 @@ class SubprocessExecutor:
             survivors=tuple(left.values()),
             kill_method=str(result["kill_method"]),
         )
+
+
+def _encoded(launch: Mapping[str, Any]) -> bytes:
+    return json.dumps(launch, ensure_ascii=False).encode()
 
 
 def _boot_id() -> str:

@@ -29,6 +29,8 @@ from reprise.scheduler.leaf import Leaf, LeafHost, LeafOutcome, Start
 from reprise.scheduler.records import RunRecords
 from reprise.scheduler.sharing import scope_of
 
+_ROUNDS_TO_JOIN = 4
+
 EncodeDetails = Callable[[Run, Sequence[engine.TaskRecord], engine.Values], Sequence[DetailsPart]]
 Write = Callable[[Progress], Awaitable[ProgressResult]]
 
@@ -105,6 +107,10 @@ class RunDriver:
                 await self._flush()
                 if not self._has_news:
                     await self._something.wait()
+                    # The leaf that ended has made room for one that asks to start in these rounds of the loop: its
+                    # start goes into the same transaction, instead of waiting for the next.
+                    for _ in range(_ROUNDS_TO_JOIN):
+                        await asyncio.sleep(0)
                 self._something.clear()
                 decisions = self._advance()
         finally:
@@ -310,6 +316,7 @@ class RunDriver:
         )
         self._state = result.state
         self._tell_followers(pending)
+        self._release(pending)
         if result.state is RunState.CANCELLING and not self._is_cancelling:
             self.wake_for_cancel()
         if result.were_starts_refused:
@@ -334,6 +341,13 @@ class RunDriver:
         """What is committed may be seen by those that wait for it."""
         for key in pending.ended_leads.values():
             self._host.sharing.released(scope_of(self.run), key)
+
+    def _release(self, written: _Pending) -> None:
+        """What the executor keeps of attempts whose ends are committed is not needed any more."""
+        for name, executor in self._host.executors.items():
+            handles = [row.handle for row in written.attempts.values() if row.executor == name]
+            if handles:
+                executor.release(handles)
 
     async def _finish(self, ended: engine.RunEnded) -> None:
         for record in self._records.all_in_order():
@@ -366,6 +380,7 @@ class RunDriver:
             )
         )
         self._tell_followers(self._pending)
+        self._release(self._pending)
 
 
 _NOT_BEGUN = (RunState.QUEUED, RunState.PENDING)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
@@ -22,16 +22,17 @@ from reprise.domain.states import AttemptState
 from reprise.executor.attempt_files import log_tail
 from reprise.executor.contract import AttemptSpec, Cause, Executor, Exit
 from reprise.executor.environment import EnvironmentFailed
-from reprise.executor.launch import AttemptMaker, CannotLaunch
+from reprise.executor.launch import AttemptMaker, CannotLaunch, Views
 from reprise.executor.outputs import OutputsInvalid, collect
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.plan import render
+from reprise.scheduler.admission import Admission, Demand, ExceedsHost
 from reprise.scheduler.inputs import find_lost
 from reprise.scheduler.sharing import Sharing, is_shared
 
 T = TypeVar("T")
 _LOST_ATTEMPTS_AT_MOST = 3
-_CANCELLED, _UNKNOWN, _NOT_FOUND, _DEADLINE, _EXHAUSTED = 1, 2, 5, 4, 8  # google.rpc.Code
+_CANCELLED, _UNKNOWN, _NOT_FOUND, _DEADLINE, _EXHAUSTED, _UNAVAILABLE = 1, 2, 5, 4, 8, 14  # google.rpc.Code
 _SURVIVOR_PAUSE_S = 2.0
 _LOG_TAIL_BYTES = 4096
 _LONGEST_LAST_LINE = 300
@@ -79,10 +80,11 @@ class LeafOwner(Protocol):
 class LeafHost:
     """What all leaves of a server share."""
 
-    executor: Executor
+    executor: Executor  # of what is started now
+    executors: Mapping[str, Executor]  # by name; of what was started before
     maker: AttemptMaker
     artifacts: ArtifactPlace
-    slots: asyncio.Semaphore
+    admission: Admission
     runs_dir: Path
     now_ns: Callable[[], int]
     sharing: Sharing
@@ -123,7 +125,7 @@ class Leaf:
         self.is_kept_back = False
         # Where `cancel` finds the leaf: waiting for something that may be left, or for its process.
         self._waiting: asyncio.Task[Any] | None = None
-        self._handle: bytes | None = None
+        self._living: AttemptRow | None = None
         self._stopping: asyncio.Task[None] | None = None
 
     def cancel(self) -> None:
@@ -133,8 +135,9 @@ class Leaf:
         self._is_cancelled = True
         if self._waiting is not None:
             self._waiting.cancel()
-        elif self._handle is not None:
-            self._stopping = asyncio.ensure_future(self._host.executor.cancel(self._handle))
+        elif self._living is not None:
+            executor = self._executor_of(self._living)
+            self._stopping = asyncio.ensure_future(executor.cancel(self._living.handle))
 
     @property
     def attempts(self) -> Sequence[AttemptRow]:
@@ -159,7 +162,7 @@ class Leaf:
     async def _outcome(self) -> LeafOutcome:
         try:
             return await self._run()
-        except (CannotLaunch, EnvironmentFailed) as error:
+        except (CannotLaunch, EnvironmentFailed, ExceedsHost) as error:
             return LeafOutcome(_ended(self._launch, engine.FAILED, _UNKNOWN, str(error)))
         except OSError as error:
             message = f"this host could not run the task: {error}"
@@ -176,7 +179,7 @@ class Leaf:
                     return await self._import()
             last = self._attempts[-1] if self._attempts else None
             if last is not None and not last.state.is_terminal:
-                outcome = await self._await_end(last, None)
+                outcome = await self._take_over(last)
             elif self._is_left:
                 return self._never_started()
             else:
@@ -226,7 +229,10 @@ class Leaf:
             if last.is_counted and not await self._unless_cancelled(_pause(self._retry_pause_s())):
                 return self._never_started()
         prepared = await self._unless_cancelled(self._make(number))
-        if prepared is None or not await self._take_slot():
+        if prepared is None:
+            return self._never_started()
+        demand = self._demand(prepared[1].resources)
+        if not await self._unless_cancelled(self._enter(demand)):
             return self._never_started()
         try:
             search = find_lost(self._host.artifacts, self._launch, self._owner.show_error)
@@ -238,18 +244,50 @@ class Leaf:
                 return LeafOutcome(event)
             return await self._run_attempt(*prepared)
         finally:
-            self._host.slots.release()
+            self._host.admission.leave(demand)
+
+    async def _take_over(self, row: AttemptRow) -> LeafOutcome | None:
+        """Await the end of an attempt that an earlier server has started; it has its place already."""
+        if row.executor not in self._host.executors:
+            message = (
+                f"task {self._launch.path}: its attempt runs where this server cannot look: {row.executor!r}"
+            )
+            self._owner.show_error(Failure(_UNAVAILABLE, f"{message}; start it with that executor"))
+            await asyncio.Event().wait()
+        rendered = self._render(self._place(row.number))
+        demand = self._demand(rendered.resources)
+        self._host.admission.occupy(demand)
+        try:
+            return await self._await_end(row, rendered)
+        finally:
+            self._host.admission.leave(demand)
+
+    def _demand(self, asked: engine.Resources) -> Demand:
+        run = self._owner.run
+        return self._host.admission.demand(
+            run.id,
+            run.name.parent.project,
+            cpu=(asked.cpu_request, asked.cpu_limit),
+            memory_bytes=(asked.memory_request_bytes, asked.memory_limit_bytes),
+        )
 
     async def _make(self, number: int) -> tuple[AttemptSpec, engine.Rendered]:
         """The attempt, ready to start: its environment is there, its placeholders are resolved."""
         place = self._place(number)
-        rendered = self._render(place)
+        context = self._context(place)
+        rendered = render(self._launch, context)
+        self._host.admission.check(rendered.resources.cpu_request, rendered.resources.memory_request_bytes)
+        outputs = [Path(place.outputs_dir)]
+        workspace = self._owner.settings.workspace_path
+        if workspace and any(workspace in word for word in (*rendered.argv_command, *rendered.argv_args)):
+            outputs.append(Path(workspace))
         spec = await self._host.maker.make(
             self._launch,
             rendered,
             run_id=self._owner.run.id,
             number=number,
             attempt_dir=place.attempt_dir,
+            views=Views(tuple(Path(local.path) for local in context.local_paths), tuple(outputs)),
         )
         return spec, rendered
 
@@ -276,7 +314,7 @@ class Leaf:
 
     async def _await_end(self, row: AttemptRow, rendered: engine.Rendered | None) -> LeafOutcome | None:
         """The outcome of the task after this attempt; None: it will be tried again."""
-        ended = await self._await_death(row.handle)
+        ended = await self._await_death(row)
         success = None
         failure = _failure_of(ended, self._launch)
         state = AttemptState.SUCCEEDED
@@ -312,19 +350,23 @@ class Leaf:
         event = engine.LeafEnded(task_id=row.task_id, state=task_state, error=failure)
         return LeafOutcome(event, row, kill_method=ended.kill_method)
 
-    async def _await_death(self, handle: bytes) -> Exit:
+    def _executor_of(self, row: AttemptRow) -> Executor:
+        return self._host.executors[row.executor]
+
+    async def _await_death(self, row: AttemptRow) -> Exit:
         """The end of an attempt, when every process of it is dead; while one is not, the run says which."""
-        self._handle = handle
+        executor = self._executor_of(row)
+        self._living = row
         if self._is_cancelled:
-            await self._host.executor.cancel(handle)
-        ended = await self._host.executor.wait(handle)
+            await executor.cancel(row.handle)
+        ended = await executor.wait(row.handle)
         while ended.survivors:
             names = ", ".join(f"{alive.pid} ({alive.command})" for alive in ended.survivors)
             message = f"task {self._launch.path}: these processes could not be killed: {names}"
             self._owner.show_error(Failure(_UNKNOWN, message))
             await asyncio.sleep(_SURVIVOR_PAUSE_S)
-            ended = await self._host.executor.wait(handle)
-        self._handle = None
+            ended = await executor.wait(row.handle)
+        self._living = None
         return ended
 
     @property
@@ -336,9 +378,10 @@ class Leaf:
             return LeafOutcome.kept_back(self._launch)
         return LeafOutcome.never_started(self._launch)
 
-    async def _take_slot(self) -> bool:
-        """A place among the tasks that run at once; False: cancelled before there was one."""
-        return bool(await self._unless_cancelled(self._host.slots.acquire()))
+    async def _enter(self, demand: Demand) -> bool:
+        """A place among the tasks that run at once."""
+        await self._host.admission.enter(demand)
+        return True
 
     async def _unless_cancelled(self, work: Coroutine[Any, Any, T]) -> T | None:
         """What `work` gives; None, with `work` left half way, when the leaf is to start no more."""
@@ -377,6 +420,9 @@ class Leaf:
         )
 
     def _render(self, place: AttemptPlace) -> engine.Rendered:
+        return render(self._launch, self._context(place))
+
+    def _context(self, place: AttemptPlace) -> engine.RenderContext:
         output_file = f"{place.outputs_dir}/executor_output.json"
         context = engine.RenderContext(
             settings=self._owner.settings,
@@ -392,7 +438,7 @@ class Leaf:
                 path = self._host.artifacts.local_path(artifact.uri)
                 if path is not None:
                     context.local_paths.add(uri=artifact.uri, path=str(path))
-        return render(self._launch, context)
+        return context
 
     async def _outputs(self, number: int, rendered: engine.Rendered | None) -> engine.Values:
         if not (self._launch.output_parameters or self._launch.output_artifacts):

@@ -11,9 +11,9 @@ import contextlib
 import logging
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -26,6 +26,7 @@ from reprise.domain.states import RunState
 from reprise.executor.contract import Executor
 from reprise.executor.launch import AttemptMaker
 from reprise.pb.engine.v1 import engine_pb2 as engine
+from reprise.scheduler.admission import Admission, HostCapacity, TaskLimits
 from reprise.scheduler.driver import EncodeDetails, RunDriver
 from reprise.scheduler.leaf import LeafHost
 from reprise.scheduler.sharing import Sharing
@@ -36,13 +37,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 _INTERNAL = 13  # google.rpc.Code
 _PAUSE_AFTER_FAULT_S = 2.0
+_EIGHT_TASKS = TaskLimits(8)
 
 
 @dataclass(frozen=True, slots=True)
 class SchedulerSettings:
     data_dir: Path
     owner: str  # unique among the servers of one store, and among the lives of one server
-    max_tasks: int = 8
+    limits: TaskLimits = _EIGHT_TASKS
+    capacity: HostCapacity = field(default_factory=HostCapacity.of_this_host)
     max_runs: int = 2000  # driven at once; the rest waits in the store
     lease_s: float = 15.0
     poll_s: float = 1.0
@@ -62,8 +65,11 @@ class Scheduler:
         encode_details: EncodeDetails,
         now_ns: Callable[[], int],
         settings: SchedulerSettings,
+        earlier_executors: Sequence[Executor] = (),
     ) -> None:
+        """`earlier_executors`: those that only look after what was started by them before."""
         self._store = store
+        self._earlier_executors = earlier_executors
         self._executor = executor
         self._maker = maker
         self._artifacts = artifacts
@@ -114,13 +120,15 @@ class Scheduler:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        await self._executor.open()
-        slots = asyncio.Semaphore(self._settings.max_tasks)
+        executors = (self._executor, *self._earlier_executors)
+        for executor in executors:
+            await executor.open()
         host = LeafHost(
             executor=self._executor,
+            executors={executor.name: executor for executor in executors},
             maker=self._maker,
             artifacts=self._artifacts,
-            slots=slots,
+            admission=Admission(self._settings.limits, self._settings.capacity),
             runs_dir=self._settings.data_dir / "runs",
             now_ns=self._now_ns,
             sharing=Sharing(
@@ -132,6 +140,7 @@ class Scheduler:
             ),
         )
         self._is_up.set()
+        sweeping = asyncio.create_task(self._sweep())
         try:
             while not self._is_stopping:
                 is_woken = self._wanted.is_set()
@@ -143,10 +152,19 @@ class Scheduler:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wanted.wait(), self._settings.poll_s)
         finally:
-            for task in list(self._driving.values()):
+            for task in (sweeping, *self._driving.values()):
                 task.cancel()
-            await asyncio.gather(*self._driving.values(), return_exceptions=True)
-            await self._executor.close()
+            await asyncio.gather(sweeping, *self._driving.values(), return_exceptions=True)
+            for executor in executors:
+                await executor.close()
+
+    async def _sweep(self) -> None:
+        """Have the executor remove what earlier servers left behind."""
+        try:
+            name = self._executor.name
+            await self._executor.sweep(lambda: self._in_thread(self._store.living_attempts, name))
+        except RepriseError as error:
+            _log.warning("what earlier servers left behind could not be looked for: %s", error)
 
     async def _look_around(self, host: LeafHost, is_woken: bool) -> None:
         """Claim what is free, hand on cancels, drop what another server has taken, remove what nobody needs."""
@@ -200,7 +218,7 @@ class Scheduler:
                 self._write,
                 self._encode_details,
                 self._now_ns,
-                self._settings.max_tasks + self._settings.look_ahead,
+                self._settings.limits.host + self._settings.look_ahead,
             )
             self._drivers[run.id] = driver
             await driver.drive()

@@ -1,8 +1,8 @@
-"""Finding one attempt of a task, while its run goes on and after."""
+"""Finding attempts: one of a task, while its run goes on and after, and all that have no end."""
 
 from __future__ import annotations
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, literal_column, or_, select
 
 from reprise.domain.errors import NotFound
 from reprise.domain.names import RunName
@@ -26,6 +26,21 @@ _FIND = Statement(
     "path",
     "task_id",
 )
+
+_LIVING_STATES: list[ColumnElement[int]] = [
+    literal_column(str(int(state))) for state in AttemptState if not state.is_terminal
+]
+_LIVING = Statement(
+    select(attempts.c.handle).where(
+        attempts.c.executor == param("executor"),
+        attempts.c.state.in_(_LIVING_STATES),
+    ),
+    "executor",
+)
+
+
+def living_attempts(tx: Transaction, executor: str) -> list[bytes]:
+    return [bytes(handle) for (handle,) in tx.all(_LIVING, executor)]
 
 
 def find_attempt(tx: Transaction, name: RunName, task: str, number: int) -> AttemptRef:

@@ -144,6 +144,10 @@ class Store(Protocol):
         """Give up the hold of a run, so that any server may claim it at once. Nothing happens where it is lost."""
         ...
 
+    def living_attempts(self, executor: str) -> Sequence[bytes]:
+        """The handles of all attempts of this executor that have no end yet, whichever server looks after them."""
+        ...
+
     def record_progress(self, progress: Progress) -> ProgressResult:
         """Errors: FenceLost."""
         ...

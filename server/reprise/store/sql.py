@@ -152,6 +152,9 @@ class SqlStore:
         is_small = finish is not None and _size(finish) <= _SMALL_END_BYTES
         return self._database.mutate(lambda tx: progress.record_progress(tx, progress_), is_urgent=is_small)
 
+    def living_attempts(self, executor: str) -> Sequence[bytes]:
+        return self._database.read(lambda tx: attempts.living_attempts(tx, executor))
+
     def look_up_cache(self, scope: CacheScope, key: bytes, now_ns: int) -> CacheLook:
         return self._database.read(
             lambda tx: CacheLook(cache.find_row(tx, scope, key), leaders.find_leader(tx, scope, key, now_ns))

@@ -1,0 +1,247 @@
+"""Which tasks may run at once: so many on this host, of a project, of a run, and no more CPU and memory than there is.
+
+Invariants: no limit is ever passed, but by attempts that an earlier server had started. Of the runs that wait, the one
+with the fewest running tasks comes first, so that a small run never waits behind a large one. Who has been passed over
+often enough is passed over no more: then nothing else starts until there is room for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import os
+from collections import deque
+from dataclasses import dataclass, field
+
+# A task that asks for much waits for so many smaller ones at most.
+_PASSED_OVER_AT_MOST = 32
+# Requests are sums of decimal fractions: 10 x 0.1 CPU fit into one.
+_ROUNDING = 1e-6
+
+
+class ExceedsHost(Exception):
+    """The task asks for more than this host has; it would wait for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostCapacity:
+    """What tasks of this host may ask for together."""
+
+    cpus: float
+    memory_bytes: float
+
+    @classmethod
+    def of_this_host(cls) -> HostCapacity:
+        """The processors that this process may use, and the host's memory."""
+        memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return cls(float(len(os.sched_getaffinity(0))), float(memory_bytes))
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLimits:
+    """How many tasks run at once; 0: as many as the wider limit allows."""
+
+    host: int
+    project: int = 0
+    run: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one attempt takes while it runs."""
+
+    run_id: int
+    project: str
+    cpus: float = 0.0
+    memory_bytes: float = 0.0
+
+
+@dataclass(slots=True)
+class _Waiter:
+    demand: Demand
+    admitted: asyncio.Future[None]
+    passed_over: int = 0
+
+
+@dataclass(slots=True)
+class _Line:
+    """The tasks of one run: how many run, and who waits, in their order."""
+
+    project: str
+    running: int = 0
+    waiting: deque[_Waiter] = field(default_factory=deque)
+    entry: tuple[int, int, int] | None = None  # its place in the heap; others that name it are stale
+
+
+class Admission:
+    """The tasks of one server. To be used from one event loop."""
+
+    def __init__(self, limits: TaskLimits, capacity: HostCapacity) -> None:
+        self._limits = limits
+        self._capacity = capacity
+        self._running = 0
+        self._cpus = 0.0
+        self._memory_bytes = 0.0
+        self._of_projects: dict[str, int] = {}
+        self._lines: dict[int, _Line] = {}
+        self._heap: list[tuple[int, int, int]] = []  # (running tasks, turn, run id) of lines with waiters
+        self._turn = 0
+        self._first: _Waiter | None = None  # who was passed over too often
+        self._waiting = 0
+
+    def check(self, cpu_request: float, memory_request_bytes: float) -> None:
+        """Raises ExceedsHost, naming what is asked for and what there is."""
+        if cpu_request > self._capacity.cpus + _ROUNDING:
+            raise ExceedsHost(
+                f"the task requests {cpu_request:g} CPUs, and this host has {self._capacity.cpus:g}"
+            )
+        if memory_request_bytes > self._capacity.memory_bytes:
+            raise ExceedsHost(
+                f"the task requests {memory_request_bytes:.0f} bytes of memory, "
+                f"and this host has {self._capacity.memory_bytes:.0f}"
+            )
+
+    def demand(
+        self,
+        run_id: int,
+        project: str,
+        *,
+        cpu: tuple[float, float],
+        memory_bytes: tuple[float, float],
+    ) -> Demand:
+        """What a task takes, by its (request, limit) of each: its request, or as much of its limit as there is."""
+        return Demand(
+            run_id,
+            project,
+            min(cpu[0] or cpu[1], self._capacity.cpus),
+            min(memory_bytes[0] or memory_bytes[1], self._capacity.memory_bytes),
+        )
+
+    async def enter(self, demand: Demand) -> None:
+        """Wait until the task may run; `leave` when it has ended. Cancelling it gives up the place in the line."""
+        line = self._line(demand)
+        if self._waiting == 0 and self._fits(demand, line):
+            self._count(demand, line, 1)
+            return
+        waiter = _Waiter(demand, asyncio.get_running_loop().create_future())
+        line.waiting.append(waiter)
+        self._waiting += 1
+        self._queue(demand.run_id, line)
+        self._admit()
+        try:
+            await waiter.admitted
+        except asyncio.CancelledError:
+            if waiter.admitted.cancelled():
+                self._forget(waiter, line)
+            else:
+                self.leave(demand)  # it had just been let in
+            raise
+
+    def occupy(self, demand: Demand) -> None:
+        """Count an attempt that runs already, whatever the limits say; `leave` when it has ended."""
+        self._count(demand, self._line(demand), 1)
+
+    def leave(self, demand: Demand) -> None:
+        """The attempt has ended."""
+        line = self._line(demand)
+        self._count(demand, line, -1)
+        if line.waiting:
+            self._queue(demand.run_id, line)
+        elif line.running == 0:
+            del self._lines[demand.run_id]
+        if self._waiting:
+            self._admit()
+
+    def _line(self, demand: Demand) -> _Line:
+        line = self._lines.get(demand.run_id)
+        if line is None:
+            line = self._lines[demand.run_id] = _Line(demand.project)
+        return line
+
+    def _count(self, demand: Demand, line: _Line, change: int) -> None:
+        line.running += change
+        self._running += change
+        self._cpus += change * demand.cpus
+        self._memory_bytes += change * demand.memory_bytes
+        of_project = self._of_projects.get(demand.project, 0) + change
+        if of_project:
+            self._of_projects[demand.project] = of_project
+        else:
+            self._of_projects.pop(demand.project, None)
+
+    def _fits(self, demand: Demand, line: _Line) -> bool:
+        limits = self._limits
+        return (
+            self._running < limits.host
+            and (not limits.run or line.running < limits.run)
+            and (not limits.project or self._of_projects.get(demand.project, 0) < limits.project)
+            and self._cpus + demand.cpus <= self._capacity.cpus + _ROUNDING
+            and self._memory_bytes + demand.memory_bytes <= self._capacity.memory_bytes
+        )
+
+    def _queue(self, run_id: int, line: _Line) -> None:
+        """Give the line its place, by how many of its tasks run now."""
+        self._turn += 1
+        line.entry = (line.running, self._turn, run_id)
+        heapq.heappush(self._heap, line.entry)
+
+    def _admit(self) -> None:
+        """Let in whom there is room for."""
+        if self._first is not None and not self._let_in(self._first):
+            return
+        blocked: list[_Waiter] = []
+        passed = []
+        while self._heap and self._running < self._limits.host:
+            entry = heapq.heappop(self._heap)
+            line = self._lines.get(entry[2])
+            if line is None or line.entry != entry:
+                continue
+            waiter = line.waiting[0]
+            if self._let_in(waiter):
+                # Those before it in the order could not be let in.
+                for other in blocked:
+                    other.passed_over += 1
+                continue
+            passed.append(entry)
+            if self._lacks_room(waiter.demand, line):
+                blocked.append(waiter)
+                if waiter.passed_over >= _PASSED_OVER_AT_MOST:
+                    self._first = waiter
+                    break
+        for entry in passed:
+            heapq.heappush(self._heap, entry)
+
+    def _lacks_room(self, demand: Demand, line: _Line) -> bool:
+        """Whether it is CPU or memory that it waits for, and not tasks of its own run or project."""
+        limits = self._limits
+        return not (
+            (limits.run and line.running >= limits.run)
+            or (limits.project and self._of_projects.get(demand.project, 0) >= limits.project)
+        )
+
+    def _let_in(self, waiter: _Waiter) -> bool:
+        line = self._lines[waiter.demand.run_id]
+        if not self._fits(waiter.demand, line):
+            return False
+        line.waiting.popleft()
+        self._waiting -= 1
+        if self._first is waiter:
+            self._first = None
+        self._count(waiter.demand, line, 1)
+        waiter.admitted.set_result(None)
+        line.entry = None
+        if line.waiting:
+            self._queue(waiter.demand.run_id, line)
+        return True
+
+    def _forget(self, waiter: _Waiter, line: _Line) -> None:
+        line.waiting.remove(waiter)
+        self._waiting -= 1
+        if self._first is waiter:
+            self._first = None
+        if not line.waiting:
+            line.entry = None
+            if line.running == 0:
+                self._lines.pop(waiter.demand.run_id, None)
+        if self._waiting:
+            self._admit()
