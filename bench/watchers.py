@@ -10,14 +10,14 @@ beside them. Goal: p99 at most 50 ms. The run that is watched changes all the ti
 from __future__ import annotations
 
 import argparse
-import heapq
+import asyncio
+import json
 import random
 import statistics
+import subprocess
 import sys
 import tempfile
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -60,76 +60,37 @@ def spec(tasks: int) -> struct_pb2.Struct:
     )
 
 
-class Pollers:
-    """Each calls at its own time, whatever the others do; `threads` of them serve all."""
+async def crowd(address: str, finished: str, busy: str, watchers: int, pollers: int) -> None:
+    """The watchers and pollers, until standard input ends; then says how much they were answered."""
+    channels = [grpc.aio.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) for _ in range(5)]
+    counts = {"answers": 0, "polls": 0, "failed": 0}
 
-    def __init__(self, channel: grpc.Channel, name: str, count: int, threads: int = 8) -> None:
-        self._get = channel.unary_unary(f"{SERVICE}/GetPipelineJob")
-        self._request = pipeline_service_pb2.GetPipelineJobRequest(name=name).SerializeToString()
-        self._pool = ThreadPoolExecutor(threads)
-        self._count = count
-        self._stop = threading.Event()
-        self.calls = self.failed = 0
-        self._thread = threading.Thread(target=self._run)
+    async def watch(number: int) -> None:
+        call = channels[number % 5].unary_stream(f"{SERVICE}/WatchPipelineJob")
+        async for _ in call(watch_pb2.WatchPipelineJobRequest(name=busy).SerializeToString()):
+            counts["answers"] += 1
 
-    def start(self) -> None:
-        self._thread.start()
+    async def poll(number: int) -> None:
+        get = channels[number % 5].unary_unary(f"{SERVICE}/GetPipelineJob")
+        request = pipeline_service_pb2.GetPipelineJobRequest(name=finished).SerializeToString()
+        due = time.monotonic() + POLL_S * random.random()
+        while True:
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            due += POLL_S
+            counts["polls"] += 1
+            try:
+                await get(request, timeout=30)
+            except grpc.RpcError:
+                counts["failed"] += 1
 
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._pool.shutdown()
-
-    def _run(self) -> None:
-        begin = time.monotonic()
-        due = [begin + POLL_S * random.random() for _ in range(self._count)]
-        heapq.heapify(due)
-        while due and not self._stop.is_set():
-            at = due[0]
-            if self._stop.wait(max(0.0, at - time.monotonic())):
-                return
-            heapq.heapreplace(due, at + POLL_S)
-            self._pool.submit(self._call)
-
-    def _call(self) -> None:
-        self.calls += 1
-        try:
-            self._get(self._request, timeout=30)
-        except grpc.RpcError:
-            self.failed += 1
-
-
-class Watchers:
-    def __init__(self, address: str, name: str, count: int) -> None:
-        self.answers = 0
-        self._channels = [
-            grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) for _ in range(5)
-        ]
-        self._calls = []
-        request = watch_pb2.WatchPipelineJobRequest(name=name).SerializeToString()
-        for number in range(count):
-            watch = self._channels[number % 5].unary_stream(f"{SERVICE}/WatchPipelineJob")
-            self._calls.append(watch(request))
-        self._threads = [
-            threading.Thread(target=self._read, args=(call,), daemon=True) for call in self._calls
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def _read(self, call: grpc.Call) -> None:
-        try:
-            for _ in call:
-                self.answers += 1
-        except grpc.RpcError:
-            pass
-
-    def stop(self) -> None:
-        for call in self._calls:
-            call.cancel()
-        for thread in self._threads:
-            thread.join()
-        for channel in self._channels:
-            channel.close()
+    tasks = [asyncio.create_task(watch(number)) for number in range(watchers)]
+    tasks += [asyncio.create_task(poll(number)) for number in range(pollers)]
+    print("ready", flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    print(json.dumps(counts), flush=True)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def latencies(channel: grpc.Channel, name: str, seconds: float) -> list[float]:
@@ -146,9 +107,8 @@ def latencies(channel: grpc.Channel, name: str, seconds: float) -> list[float]:
 
 def told(label: str, found: list[float]) -> float:
     p99 = statistics.quantiles(found, n=100)[98]
-    print(
-        f"{label}: get median {statistics.median(found):.2f} ms, p99 {p99:.2f}, max {max(found):.2f} ({len(found)} calls)"
-    )
+    median = statistics.median(found)
+    print(f"{label}: get median {median:.2f} ms, p99 {p99:.2f}, max {max(found):.2f} ({len(found)} calls)")
     return p99
 
 
@@ -166,7 +126,12 @@ def main() -> int:
     parser.add_argument("--pollers", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--tasks", type=int, default=5000, help="of the run that is watched")
+    parser.add_argument("--crowd", nargs=5, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.crowd:
+        address, finished, busy, watchers, pollers = arguments.crowd
+        asyncio.run(crowd(address, finished, busy, int(watchers), int(pollers)))
+        return 0
     with tempfile.TemporaryDirectory(prefix="reprise-watchers-") as folder:
         server = Served(Path(folder) / "data", "--environments=host", "--max-tasks=1")
         try:
@@ -178,19 +143,21 @@ def main() -> int:
                 alone = told("alone", latencies(channel, finished, arguments.seconds / 3))
                 busy = create(channel, arguments.tasks)
                 told("beside a run", latencies(channel, finished, arguments.seconds / 3))
-                watchers = Watchers(server.grpc, busy, arguments.watchers)
-                pollers = Pollers(channel, finished, arguments.pollers)
-                pollers.start()
+                names = [server.grpc, finished, busy, str(arguments.watchers), str(arguments.pollers)]
+                others = subprocess.Popen(
+                    [sys.executable, __file__, "--crowd", *names],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+                assert others.stdout is not None
+                others.stdout.readline()
                 time.sleep(2)
                 beside = told(
                     f"beside {arguments.watchers} watchers and {arguments.pollers} pollers",
                     latencies(channel, finished, arguments.seconds),
                 )
-                print(
-                    f"answers to the watchers: {watchers.answers}; polls: {pollers.calls}, failed {pollers.failed}"
-                )
-                pollers.stop()
-                watchers.stop()
+                print(others.communicate(timeout=60)[0].strip())
                 print(f"p99 beside them / alone: {beside / alone:.1f}x; goal: at most {GOAL_MS:g} ms")
         finally:
             server.stop()
