@@ -24,7 +24,8 @@ _VALUES: tuple[Any, ...] = (
 )
 _PATHS = (
     *("pipelineJobs", "pipelineJobs:batchCancel", "pipelineJobs:batchDelete", "pipelineJobs/r1"),
-    *(f"pipelineJobs/r1:{verb}" for verb in ("cancel", "rerun", "planRerun", "taskLog")),
+    *(f"pipelineJobs/r1:{verb}" for verb in ("cancel", "rerun", "planRerun", "taskLog", "watch")),
+    "pipelineJobs/r1/tasks",
     *("operations", "operations/1", "operations/1:cancel", "operations/1:wait"),
 )
 _NAMES = (
@@ -60,8 +61,9 @@ def _body(chance: random.Random, kind: Any, depth: int = 0) -> dict[str, Any]:
     return made
 
 
-def _request(chance: random.Random) -> Request:
-    path = f"/{chance.choice(('v1', 'v1beta1', 'ui'))}/{PARENT}/{chance.choice(_PATHS)}"
+def rest_request(chance: random.Random, parent: object = PARENT) -> Request:
+    """A call that is nearly one of the API's."""
+    path = f"/{chance.choice(('v1', 'v1beta1', 'ui'))}/{parent}/{chance.choice(_PATHS)}"
     if chance.random() < 0.1:
         place = chance.randrange(len(path))
         path = path[:place] + chance.choice(("%", "%ff", "//", ":", "\xff", "*", "%2F")) + path[place + 1 :]
@@ -84,7 +86,7 @@ def test_nearly_right_requests_are_answered_and_never_fail_inside(service: Servi
     gateway = Gateway(PipelineHandlers(service, LogReader()), OperationHandlers(service))  # type: ignore[arg-type]
     chance, statuses = random.Random(seed), Counter[int]()
     for _ in range(_CALLS):
-        request = _request(chance)
+        request = rest_request(chance)
         answer = gateway.answer(request)
         json.loads(b"".join(answer.pieces))
         statuses[answer.status] += 1

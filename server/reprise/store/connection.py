@@ -22,6 +22,7 @@ DIALECT: Dialect = sqlite_dialect.dialect(paramstyle="qmark")
 BUSY_TIMEOUT_S = 5.0
 _NUMBERS_AT_ONCE = 1000
 _LITTLE_SPACE_BYTES = 64 * 1024
+_MAPPED_BYTES = 1024 * 1024 * 1024
 
 
 def connect(path: Path, *, is_reader: bool, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Connection:
@@ -47,6 +48,9 @@ def connect(path: Path, *, is_reader: bool, busy_timeout_s: float = BUSY_TIMEOUT
             connection.execute(f"PRAGMA {pragma}").close()
         if is_reader:
             connection.execute("PRAGMA query_only=ON").close()
+            # Details of 40 MB are read four times as fast where the database does not copy each page first. Nobody
+            # else shortens the file while it is mapped: the data directory is locked.
+            connection.execute(f"PRAGMA mmap_size={_MAPPED_BYTES}").close()
     except BaseException:
         connection.close()
         raise

@@ -272,26 +272,37 @@ def get_details(database: Database, name: RunName) -> RunDetails:
     row = database.read_one(_GET_DETAILS, name.parent.project, name.parent.location, name.job_id)
     if row is None:
         raise no_run(name)
-    spec, _, details_wire = row[RUN_WIDTH:]
+    spec, ended_id, details_wire = row[RUN_WIDTH:]
     if spec is not None and details_wire:
         return RunDetails(to_run(row), spec, (), details_wire)
-    return database.read(lambda tx: _get_details(tx, name))
+    if ended_id is None:
+        return database.read(lambda tx: _get_details(tx, name))
+    return database.read(lambda tx: _with_inside(tx, to_run(row), spec, details_wire))
+
+
+def _with_inside(tx: Transaction, run: Run, spec: bytes | None, details_wire: bytes | None) -> RunDetails:
+    """A run that has ended, of which nothing changes any more: only what was left out is read after it."""
+    if tx.one(GET_RUN_BY_ID, run.id) is None:  # deleted in between
+        raise no_run(run.name)
+    if spec is None:
+        spec = get_blob(tx, run.spec_digest)
+    if details_wire is None:
+        details_wire = tx.large(run_details.c.details_wire, run.id)
+    return RunDetails(run, spec, (), details_wire, () if details_wire else read_parts(tx, run.id))
 
 
 def _get_details(tx: Transaction, name: RunName) -> RunDetails:
-    """The long way: for a run that goes on, or one with many bytes."""
+    """In one snapshot: for a run that goes on, which may end in between."""
     row = tx.one(_GET_DETAILS, name.parent.project, name.parent.location, name.job_id)
     if row is None:
         raise no_run(name)
     run = to_run(row)
     spec, ended_id, details_wire = row[RUN_WIDTH:]
+    if ended_id is not None:
+        return _with_inside(tx, run, spec, details_wire)
     if spec is None:
         spec = get_blob(tx, run.spec_digest)
-    if ended_id is None:
-        return RunDetails(run, spec, tuple(map(to_task, tx.all(GET_TASKS, run.id))))
-    if details_wire is None:
-        details_wire = tx.large(run_details.c.details_wire, run.id)
-    return RunDetails(run, spec, (), details_wire, () if details_wire else read_parts(tx, run.id))
+    return RunDetails(run, spec, tuple(map(to_task, tx.all(GET_TASKS, run.id))))
 
 
 def get_spec(database: Database, digest: bytes) -> bytes:
