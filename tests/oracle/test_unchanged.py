@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import pytest
 from cases import compare_step, steps_of
 from execution import Run
-from generate import SAFE
+from generate import ALL
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.plan import compile_run, plan, plan_unchanged
 
@@ -26,9 +26,9 @@ _LEAVES = (engine.CONTAINER, engine.IMPORTER)
 
 def _ended_runs(seed: int) -> Iterator[Run]:
     steps = []
-    for step, runs in steps_of(seed, SAFE):
+    for step, runs in steps_of(seed, ALL):
         steps.append(step)
-        _, run = compare_step(steps, runs, SAFE)
+        _, run = compare_step(steps, runs, ALL)
         if run is None:
             return
         runs.append(run)
@@ -106,6 +106,9 @@ def test_the_sweep_decides_as_the_general_planner_or_leaves_it_to_it() -> None:
                 assert _decisions(found, run) == [
                     (task.path, task.verdict, task.reason, task.caused_by) for task in expected.tasks
                 ], seed
+                keys = b"".join(task.cache_key for task in expected.tasks)
+                assert found.cache_keys == keys, seed
+                told["cache keys"] += len(keys) // 32
                 counts = Counter(task.verdict for task in expected.tasks)
                 assert list(found.counts) == [counts[number] for number in range(len(found.counts))], seed
                 seen.update(engine.Reason.Name(task.reason) for task in expected.tasks)
