@@ -1,7 +1,7 @@
-//! The three functions of the core as bytes to bytes; what a binding in any language wraps.
+//! The functions of the core as bytes to bytes; what a binding in any language wraps.
 
 use crate::machine::Machine;
-use crate::messages::{Events, Message, PlanResult, Problem, RunRequest};
+use crate::messages::{Events, Message, PlanResult, Problem, RunRequest, UnchangedPlan};
 
 /// RunRequest to PlanResult. What is wrong with the request is told inside.
 pub fn plan(request: &[u8]) -> Vec<u8> {
@@ -21,6 +21,22 @@ pub fn check(request: &[u8], wants_digest: bool) -> Vec<u8> {
         Ok(request) => crate::plan::check(&request, wants_digest).encode(),
         Err(_) => plan(request),
     }
+}
+
+/// RunRequest of a rerun that asks for nothing to the CompiledRun of its original; empty where it cannot be compiled.
+pub fn compile(request: &[u8]) -> Vec<u8> {
+    let compiled = RunRequest::decode(request).ok().and_then(|request| crate::compiled::compile(&request));
+    compiled.map(|compiled| compiled.encode()).unwrap_or_default()
+}
+
+/// A compiled run (its graph and, where configs name tasks, its labels) and a RunRequest without spec and records to an
+/// UnchangedPlan, which may be a refusal.
+pub fn plan_unchanged(graph: &[u8], labels: &[u8], asked: &[u8]) -> Vec<u8> {
+    match RunRequest::decode(asked) {
+        Ok(asked) => crate::compiled::plan(graph, labels, &asked),
+        Err(error) => UnchangedPlan { refusal: format!("not a RunRequest: {error}"), ..UnchangedPlan::default() },
+    }
+    .encode()
 }
 
 /// The machine of a run.

@@ -11,6 +11,21 @@ use crate::wire::Writer;
 
 /// The digest of a request: spec, parameters, configs, the original's outcomes and the presence of their artifacts.
 pub fn digest(request: &RunRequest<'_>) -> [u8; 32] {
+    let spec = match &request.original {
+        Some(original) if request.spec.is_empty() => &original.spec,
+        _ => &request.spec,
+    };
+    digest_with(request, &spec_digest(spec))
+}
+
+/// The digest of a spec: equal for all bytes that mean the same.
+pub fn spec_digest(spec: &[u8]) -> [u8; 32] {
+    Sha256::digest(canonical_spec(spec)).into()
+}
+
+/// The same of a request whose spec has that digest; the spec itself and, where their digests are in the request, the
+/// original's spec and records are not looked at.
+pub fn digest_with(request: &RunRequest<'_>, spec_digest: &[u8]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     let mut part = |name: &str, bytes: &[u8]| {
         for chunk in [name.as_bytes(), bytes] {
@@ -18,8 +33,8 @@ pub fn digest(request: &RunRequest<'_>) -> [u8; 32] {
             hasher.update(chunk);
         }
     };
-    part("domain", b"reprise.etag.v1");
-    part("spec", &canonical_spec(&request.spec));
+    part("domain", b"reprise.etag.v2");
+    part("spec", spec_digest);
     let settings = &request.settings;
     let mut parameters = settings.parameters.clone();
     parameters.sort_by(|a, b| a.name.cmp(&b.name));
@@ -38,12 +53,15 @@ pub fn digest(request: &RunRequest<'_>) -> [u8; 32] {
     if let Some(original) = &request.original {
         part("original", &original.run_id.to_le_bytes());
         // Stored bytes, the same each time.
-        part("original.spec", &original.spec);
+        part("original.spec", &given_or_made(&original.spec_digest, &original.spec));
         for parameter in &original.parameters {
             part("original.parameter", parameter.name.as_bytes());
             part("value", canonical_json(&parameter.json).as_bytes());
         }
-        part("original.records", &original.records);
+        part("original.records", &given_or_made(&original.records_digest, &original.records));
+        for (place, presence) in lost(&original.records) {
+            part("presence", &[place.to_le_bytes(), u64::from(presence).to_le_bytes()].concat());
+        }
     }
     // Their order means nothing, nor does the place in the request that errors name.
     let mut configs: Vec<Vec<u8>> = request
@@ -66,6 +84,69 @@ pub fn digest(request: &RunRequest<'_>) -> [u8; 32] {
     }
     hasher.finalize().into()
 }
+
+/// The digest that the store has of some bytes, or theirs.
+fn given_or_made(given: &[u8], bytes: &[u8]) -> [u8; 32] {
+    given.try_into().unwrap_or_else(|_| Sha256::digest(bytes).into())
+}
+
+/// Where artifacts are not as they were: (the how-manieth artifact of the records, what became of it). Nothing where all
+/// are there, which is also what records say in which nobody has looked.
+fn lost(records: &[u8]) -> Vec<(u64, u32)> {
+    let mut found = Vec::new();
+    let mut count = 0;
+    // Records that cannot be read are refused elsewhere.
+    let _ = look_into(records, Depth::Records, &mut count, &mut found);
+    found
+}
+
+/// A message on the way from TaskRecords to an Artifact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Records,
+    Record,
+    Values,
+    List,
+    Artifact,
+}
+
+fn look_into(bytes: &[u8], depth: Depth, count: &mut u64, found: &mut Vec<(u64, u32)>) -> crate::wire::Result<()> {
+    let mut reader = crate::wire::Reader::new(bytes);
+    while let Some(field) = reader.next_field()? {
+        let inner = match (depth, field.number) {
+            (Depth::Records, 1) => Depth::Record,
+            // The outputs, and those of a candidate, whose own candidates nobody keeps.
+            (Depth::Record, 12) => Depth::Values,
+            (Depth::Record, 19) => {
+                let mut candidate = field.message()?;
+                while let Some(field) = candidate.next_field()? {
+                    if field.number == 12 {
+                        look_into(field.bytes()?, Depth::Values, count, found)?;
+                    }
+                }
+                continue;
+            }
+            (Depth::Values, 2) => Depth::List,
+            (Depth::List, 2) => {
+                *count += 1;
+                Depth::Artifact
+            }
+            (Depth::Artifact, 8) => {
+                let presence = field.int()?;
+                if presence > PRESENT {
+                    found.push((*count, presence as u32));
+                }
+                continue;
+            }
+            _ => continue,
+        };
+        look_into(field.bytes()?, inner, count, found)?;
+    }
+    Ok(())
+}
+
+/// `Presence::Present`; what is higher is not as it was.
+const PRESENT: i64 = 1;
 
 /// Every Struct with equal members has the same canonical text, whatever their order in the bytes.
 fn canonical_spec(bytes: &[u8]) -> Vec<u8> {

@@ -5,6 +5,7 @@
 pub mod api;
 pub mod canonical;
 pub mod cel;
+pub mod compiled;
 pub mod details;
 pub mod document;
 mod etag;

@@ -67,6 +67,17 @@ fn unchanged(request: &RunRequest<'_>) -> Option<PlanResult> {
     })
 }
 
+/// The plan of a rerun that nothing disturbs: no problem, no warning, no task that comes or goes.
+pub(crate) fn undisturbed(request: &RunRequest<'_>) -> Option<(PlanResult, Machine)> {
+    let mut problems = Problems::default();
+    let mut result = PlanResult::default();
+    request.original.as_ref()?;
+    let checked = read_and_check(request, &mut problems, &mut result)?;
+    let (machine, _) = sweep(request, &checked, &mut problems, &mut result.warnings);
+    let is_quiet = problems.is_empty() && machine.problems.is_empty() && result.warnings.is_empty();
+    (is_quiet && result.requirements.is_empty() && machine.dropped().is_empty()).then_some((result, machine))
+}
+
 /// Records as they were planned, and those of tasks that the new run has not.
 type PlannedTasks = (Planned, Vec<TaskRecord>);
 

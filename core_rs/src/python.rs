@@ -10,8 +10,10 @@ use pyo3::types::PyBytes;
 
 // Links the C functions that the spawner process calls by name.
 use reprise_host as _;
+use reprise_host::presence::{are_unchanged, Known};
 
 use crate::api;
+use crate::compiled::{read_artifacts, Labels, Refusal};
 use crate::machine::Machine;
 
 fn guarded<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> PyResult<T> {
@@ -84,6 +86,43 @@ fn plan_pages<'py>(py: Python<'py>, result: &[u8]) -> PyResult<Pages<'py>> {
     let parts = (bytes(&pages.head), bytes(&pages.counts), bytes(&pages.tasks), bytes(&pages.ends));
     let (head, counts, tasks, ends) = parts;
     Ok((head, counts, tasks, ends, bytes(&pages.cache_keys), pages.unchecked))
+}
+
+/// RunRequest of a rerun that asks for nothing to CompiledRun; empty where there is none.
+#[pyfunction]
+fn compile<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let compiled = guarded(py, || api::compile(request))?;
+    Ok(PyBytes::new(py, &compiled))
+}
+
+/// The graph and the labels of a CompiledRun, and a RunRequest without spec and records, to UnchangedPlan.
+#[pyfunction]
+fn plan_unchanged<'py>(py: Python<'py>, graph: &[u8], labels: &[u8], asked: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let plan = guarded(py, || api::plan_unchanged(graph, labels, asked))?;
+    Ok(PyBytes::new(py, &plan))
+}
+
+/// Whether the artifacts that an UnchangedPlan rests on are local files or folders that are as they were.
+#[pyfunction]
+fn are_artifacts_unchanged(py: Python<'_>, labels: &[u8], plan: &[u8], all: bool) -> PyResult<bool> {
+    guarded(py, || {
+        let labels = Labels::read(labels)?;
+        let artifacts = read_artifacts(&labels, plan, all)?;
+        let known = artifacts.iter().map(|artifact| {
+            let path = local_path(&artifact.uri)?.into();
+            let fingerprint = (!artifact.is_absent).then(|| artifact.fingerprint.to_owned());
+            Some(Known { path, fingerprint })
+        });
+        let known: Option<Vec<Known>> = known.collect();
+        Ok(known.is_some_and(|known| are_unchanged(&known)))
+    })?
+    .map_err(|refusal: Refusal| PyValueError::new_err(refusal.to_string()))
+}
+
+/// The file behind a URI that can be read without decoding it.
+fn local_path(uri: &str) -> Option<&str> {
+    let path = uri.strip_prefix("file://").filter(|path| !path.contains(['%', '?', '#'])).unwrap_or(uri);
+    path.starts_with('/').then_some(path)
 }
 
 /// Launch and RenderContext to Rendered.
@@ -169,6 +208,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(find_task, module)?)?;
     module.add_function(wrap_pyfunction!(same_task, module)?)?;
     module.add_function(wrap_pyfunction!(plan_pages, module)?)?;
+    module.add_function(wrap_pyfunction!(compile, module)?)?;
+    module.add_function(wrap_pyfunction!(plan_unchanged, module)?)?;
+    module.add_function(wrap_pyfunction!(are_artifacts_unchanged, module)?)?;
     module.add_function(wrap_pyfunction!(render, module)?)?;
     module.add_function(wrap_pyfunction!(job_detail, module)?)?;
     module.add_function(wrap_pyfunction!(digest_paths, module)?)?;

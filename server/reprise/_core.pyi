@@ -32,6 +32,15 @@ def plan_pages(result: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes, list[s
     reused although nobody could look at them. Errors: ValueError.
     """
 
+def compile(request: bytes) -> bytes:
+    """engine.RunRequest of a rerun that asks for nothing to the engine.CompiledRun of its original; b"": none."""
+
+def plan_unchanged(graph: bytes, labels: bytes, asked: bytes) -> bytes:
+    """The parts of an engine.CompiledRun and an engine.RunRequest to engine.UnchangedPlan; raises for no bytes."""
+
+def are_artifacts_unchanged(labels: bytes, plan: bytes, all: bool) -> bool:
+    """Whether the artifacts that an engine.UnchangedPlan rests on are local and as they were; ValueError: no labels."""
+
 def render(launch: bytes, context: bytes) -> bytes:
     """engine.Launch and engine.RenderContext to engine.Rendered; ValueError if the bytes are no such messages."""
 

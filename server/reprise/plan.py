@@ -98,6 +98,24 @@ def same_task(records: bytes, task_id: int, others: bytes) -> engine.TaskRecord 
     return None if found is None else engine.TaskRecord.FromString(found)
 
 
+def compile_run(request: engine.RunRequest) -> engine.CompiledRun | None:
+    """What the original in `request`, the request of a rerun that asks for nothing, leaves for its reruns.
+
+    None where only the general planner can plan them.
+    """
+    compiled = _core.compile(request.SerializeToString())
+    return engine.CompiledRun.FromString(compiled) if compiled else None
+
+
+def plan_unchanged(graph: bytes, labels: bytes, asked: engine.RunRequest) -> bytes:
+    """The engine.UnchangedPlan of a rerun: what `plan` decides, for a request without spec and records.
+
+    `graph` and `labels` are of the original's compiled run; the labels may be b"" where no config names a task by more
+    than its id. Where the plan takes more than that, `refusal` says so, and `plan` has to be asked.
+    """
+    return _core.plan_unchanged(graph, labels, asked.SerializeToString())
+
+
 class RunMachine:
     """The state machine of one run. Safe to call from any thread; calls are taken one after the other."""
 

@@ -16,7 +16,7 @@ from reprise.domain import errors
 from reprise.domain.commands import ArtifactRef, CreateRun, TaskConfig
 from reprise.domain.errors import FieldProblem
 from reprise.domain.names import RunName
-from reprise.domain.run import OriginalRun
+from reprise.domain.run import OriginalRun, Run
 from reprise.known_outcomes import KnownOutcomes
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.platform_spec import check_platform_spec
@@ -35,6 +35,20 @@ class Prepared:
     original: OriginalRun | None
     etag: str
     reuses: Sequence[int] = ()  # runs beside the original whose outcomes the plan reuses
+
+    is_spec_of_original = False
+
+    @property
+    def head(self) -> engine.PlanResult:
+        return self.plan.head
+
+    @property
+    def original_run(self) -> Run | None:
+        return None if self.original is None else self.original.run
+
+    def stored_request(self) -> bytes:
+        """The request without what the store keeps once, by digest."""
+        return slim(self.request, self.original)
 
 
 class Preparation:
@@ -95,12 +109,9 @@ class Preparation:
         result.warnings.extend(platform.warnings)
         result.warnings.extend(hits.warnings)
         result.warnings.extend(_unchecked(plan.unchecked))
-        root = request.settings.pipeline_root
-        if root and self._artifacts.local_path(root) is None:
-            result.warnings.append(
-                f"{command.field}.runtime_config.gcs_output_directory: this server cannot write to {root!r}; "
-                "artifacts are kept in its data directory"
-            )
+        result.warnings.extend(
+            unwritable_root(self._artifacts, request.settings.pipeline_root, command.field)
+        )
         # What a rerun of this run inherits: also what was given to the original.
         del request.settings.parameters[:]
         request.settings.parameters.extend(result.parameters)
@@ -117,44 +128,27 @@ class Preparation:
     def _request(self, command: CreateRun, original: OriginalRun | None) -> engine.RunRequest:
         request = engine.RunRequest(spec=command.spec or (original.spec if original else b""))
         settings = request.settings
-        settings.resource_name = f"{command.parent}/pipelineJobs/{command.job_id}"
-        settings.job_id = command.job_id
-        settings.salt = self._salts.get(command.parent.project, "")
-        settings.pipeline_root = command.output_directory.rstrip("/")
-        settings.failure_policy = cast("engine.FailurePolicy", int(command.failure_policy))
-        settings.are_legacy_parameters = command.are_legacy_parameters
-        settings.parameters.extend(_parameters(command.parameters.items()))
+        put_settings(settings, command, self._salts)
         for name, artifact_id in sorted(command.input_artifacts.items()):
             reference = ArtifactRef(
                 f"{command.field}.runtime_config.input_artifacts[{name!r}]", name=artifact_id
             )
             settings.input_artifacts.append(self._artifact_list(name, [reference], original))
         if original is not None:
-            earlier = engine.RunRequest.FromString(original.request)
-            if not settings.pipeline_root:
-                settings.pipeline_root = earlier.settings.pipeline_root
+            put_inherited(request, original.request)
             # A run that was cancelled before it began has no records; those of its own original stand for them.
             request.original.run_id = original.records_run_id or original.run.id
             request.original.resource_name = original.records_run_name or str(original.run.name)
             request.original.spec = original.spec
-            request.original.parameters.extend(earlier.settings.parameters)
-            request.original.pipeline_root = earlier.settings.pipeline_root
+            request.original.spec_digest = original.run.spec_digest
+            request.original.records_digest = original.records_digest
             request.original.records = self._with_presence(original.records)
         for config in command.configs:
             request.configs.append(self._config(config, original))
         return request
 
     def _config(self, config: TaskConfig, original: OriginalRun | None) -> engine.Config:
-        wanted = engine.Config(
-            field=config.field,
-            task_id=config.task_id,
-            task_name=config.task_name,
-            has_inputs=config.has_inputs,
-            skip_task=config.skip_task,
-            skip_downstream_tasks=config.skip_downstream_tasks,
-            drop_overrides=config.drop_overrides,
-        )
-        wanted.input_parameters.extend(_parameters(config.input_parameters.items()))
+        wanted = config_of(config)
         for name, references in sorted(config.input_artifacts.items()):
             wanted.input_artifacts.append(self._artifact_list(name, references, original))
         return wanted
@@ -209,6 +203,50 @@ class Preparation:
         return parsed.SerializeToString()
 
 
+def put_settings(settings: engine.RunSettings, command: CreateRun, salts: Mapping[str, str]) -> None:
+    """What a command says of the run, but for its input artifacts. `salts`: of projects, by name."""
+    settings.resource_name = f"{command.parent}/pipelineJobs/{command.job_id}"
+    settings.job_id = command.job_id
+    settings.salt = salts.get(command.parent.project, "")
+    settings.pipeline_root = command.output_directory.rstrip("/")
+    settings.failure_policy = cast("engine.FailurePolicy", int(command.failure_policy))
+    settings.are_legacy_parameters = command.are_legacy_parameters
+    settings.parameters.extend(_parameters(command.parameters.items()))
+
+
+def put_inherited(request: engine.RunRequest, original_request: bytes) -> None:
+    """What the original was given, from its stored request."""
+    earlier = engine.RunRequest.FromString(original_request)
+    if not request.settings.pipeline_root:
+        request.settings.pipeline_root = earlier.settings.pipeline_root
+    request.original.parameters.extend(earlier.settings.parameters)
+    request.original.pipeline_root = earlier.settings.pipeline_root
+
+
+def config_of(config: TaskConfig) -> engine.Config:
+    """A config without its input artifacts, which are to be looked up."""
+    wanted = engine.Config(
+        field=config.field,
+        task_id=config.task_id,
+        task_name=config.task_name,
+        has_inputs=config.has_inputs,
+        skip_task=config.skip_task,
+        skip_downstream_tasks=config.skip_downstream_tasks,
+        drop_overrides=config.drop_overrides,
+    )
+    wanted.input_parameters.extend(_parameters(config.input_parameters.items()))
+    return wanted
+
+
+def unwritable_root(artifacts: ArtifactPlace, root: str, field: str) -> Iterable[str]:
+    """The warning of an output directory that is not used."""
+    if root and artifacts.local_path(root) is None:
+        yield (
+            f"{field}.runtime_config.gcs_output_directory: this server cannot write to {root!r}; "
+            "artifacts are kept in its data directory"
+        )
+
+
 def slim(request: engine.RunRequest, original: OriginalRun | None) -> bytes:
     """The request without what the store keeps once, by digest.
 
@@ -217,8 +255,8 @@ def slim(request: engine.RunRequest, original: OriginalRun | None) -> bytes:
     slim = engine.RunRequest()
     slim.CopyFrom(request)
     slim.spec = b""
-    slim.original.ClearField("spec")
-    slim.original.ClearField("records")
+    for by_digest in ("spec", "records", "spec_digest", "records_digest"):
+        slim.original.ClearField(by_digest)
     if original is None:
         slim.ClearField("original")
     elif request.original.records != original.records:

@@ -32,9 +32,10 @@ from reprise.domain.run import (
 )
 from reprise.explanation import Explanations, TaskExplanation
 from reprise.known_outcomes import KnownOutcomes
-from reprise.planning import Preparation, Prepared, slim
+from reprise.planning import Preparation, Prepared
 from reprise.recent_plans import PlanView, RecentPlan, RecentPlans
 from reprise.store.contract import Store
+from reprise.unchanged import UnchangedRerun, UnchangedReruns
 
 _NOT_IN_AN_ID = re.compile(r"[^-0-9a-z]+")
 EffectiveHeader = Callable[[bytes, Mapping[str, str], str], bytes]
@@ -79,7 +80,9 @@ class PipelineService:
         self._unique = unique
         self._wake = wake
         known = KnownOutcomes(store, artifacts, now_ns, cache_age)
-        self._preparation = Preparation(store, artifacts, known, is_environment_vouched, salts or {})
+        salts = salts or {}
+        self._preparation = Preparation(store, artifacts, known, is_environment_vouched, salts)
+        self._unchanged = UnchangedReruns(store, artifacts, salts)
         self._recent_plans = RecentPlans()
         self._cache_age = cache_age
         self._explanations = Explanations(store)
@@ -98,7 +101,7 @@ class PipelineService:
                 return earlier
         tries = _MOST_TRIES
         while True:
-            prepared = self._preparation.prepare(command)
+            prepared = self._unchanged.prepare(command) or self._preparation.prepare(command)
             if command.etag and command.etag != prepared.etag:
                 raise errors.Aborted()
             try:
@@ -113,8 +116,8 @@ class PipelineService:
             self._wake()
         return run
 
-    def _store_run(self, command: CreateRun, prepared: Prepared) -> tuple[Run, bool]:
-        head = prepared.plan.head
+    def _store_run(self, command: CreateRun, prepared: Prepared | UnchangedRerun) -> tuple[Run, bool]:
+        head, original = prepared.head, prepared.original_run
         name = RunName.make(command.parent, command.job_id or self._job_id(head.pipeline_name))
         return self._store.create_run(
             NewRun(
@@ -124,17 +127,14 @@ class PipelineService:
                 labels=command.labels,
                 header_wire=self._header(command, prepared),
                 spec=prepared.request.spec,
-                request=slim(prepared.request, prepared.original),
+                request=prepared.stored_request(),
                 created_ns=self._now_ns(),
-                original=(
-                    OriginalRef(prepared.original.run.id, str(prepared.original.run.name))
-                    if prepared.original
-                    else None
-                ),
+                original=OriginalRef(original.id, str(original.name)) if original else None,
                 template_uri=command.template_uri,
                 schedule_name=command.schedule_name,
                 warnings=(*command.warnings, *head.warnings),
                 reuses=prepared.reuses,
+                is_spec_of_original=prepared.is_spec_of_original,
             ),
             command.request_id,
             command.fingerprint,
@@ -271,8 +271,8 @@ class PipelineService:
         stem = _NOT_IN_AN_ID.sub("-", pipeline_name.lower()).strip("-")[:100] or "run"
         return f"{stem}-{self._unique()}"
 
-    def _header(self, command: CreateRun, prepared: Prepared) -> bytes:
-        if prepared.original is None:
+    def _header(self, command: CreateRun, prepared: Prepared | UnchangedRerun) -> bytes:
+        if prepared.original_run is None:
             return command.preserved_wire
         settings = prepared.request.settings
         return self._effective_header(

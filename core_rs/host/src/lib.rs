@@ -10,6 +10,7 @@ pub mod digest;
 pub mod ending;
 pub mod launch;
 pub mod log;
+pub mod presence;
 pub mod process;
 pub mod spawner;
 pub mod spool;

@@ -211,7 +211,7 @@ fn declared_inputs(component: &Component) -> Vec<u8> {
 }
 
 /// A required input that is absent, and who was left out and would have made it.
-fn missing_input(component: &Component, resolved: &Resolved, is_legacy: bool) -> Option<(Option<NodeId>, Failure)> {
+pub(super) fn missing_input(component: &Component, resolved: &Resolved, is_legacy: bool) -> Option<(Option<NodeId>, Failure)> {
     let failure = |name: &str| Failure { code: 3, message: format!("the required input {name:?} is absent") };
     let by = |left_out: &NodeId| Some(*left_out).filter(|left_out| *left_out != ROOT);
     for (input, slot) in component.inputs.iter().zip(resolved.slots.parameters.iter()) {

@@ -3,6 +3,7 @@
 //! Invariant: the same request and the same events in the same order give the same decisions and the same task ids,
 //! however the events are spread over calls. Work for one event is proportional to what the event changes.
 
+mod compile;
 mod configs;
 mod decide;
 mod dropped;

@@ -16,6 +16,9 @@ pub struct Planned {
     places: Vec<(usize, usize)>,
 }
 
+/// The field of a TaskRecord that holds the key for which the cross-run cache may be asked.
+pub(super) const CACHE_KEY: u32 = 38;
+
 impl Planned {
     /// The record of a task.
     pub fn get(&self, id: NodeId) -> &[u8] {
@@ -97,7 +100,7 @@ impl Machine {
         }
         writer.string(22, &component.name);
         if let Some(key) = &told.cache_key {
-            writer.bytes(38, key);
+            writer.bytes(CACHE_KEY, key);
         }
         if !is_iteration {
             writer.bool(23, task.is_exit);

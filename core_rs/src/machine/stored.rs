@@ -263,13 +263,16 @@ impl<'s> Record<'s> {
         match self.entry.state {
             State::Succeeded => Some(self),
             State::Skipped if !self.entry.is_left_out => Some(self),
-            State::NotTriggered | State::Cancelled | State::Pending | State::Unspecified => {
-                let candidate = self.bytes_at(self.entry.candidate);
-                let entry = read_entry(self.bytes, candidate).ok()?;
-                (!candidate.is_empty()).then_some(Record { bytes: self.bytes, entry })
-            }
+            State::NotTriggered | State::Cancelled | State::Pending | State::Unspecified => self.candidate(),
             _ => None,
         }
+    }
+
+    /// An ancestor's outcome, kept for a task that has none of its own.
+    pub(super) fn candidate(&self) -> Option<Record<'s>> {
+        let bytes = self.bytes_at(self.entry.candidate);
+        let entry = read_entry(self.bytes, bytes).ok().filter(|_| !bytes.is_empty())?;
+        Some(Record { bytes: self.bytes, entry })
     }
 
     /// The first artifact among the outputs that is gone, or not what it was.

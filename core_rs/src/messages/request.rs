@@ -37,6 +37,10 @@ pub struct Original<'a> {
     pub records: Cow<'a, [u8]>,
     /// Its output directory.
     pub pipeline_root: String,
+    /// SHA-256 of the spec as stored; empty: not given.
+    pub spec_digest: Vec<u8>,
+    /// SHA-256 of the records as stored, without what became of their artifacts since; empty: not given.
+    pub records_digest: Vec<u8>,
 }
 
 impl<'a> RunRequest<'a> {
@@ -93,6 +97,8 @@ impl<'a> Original<'a> {
                 4 => self.parameters.read(&field)?,
                 5 => self.records = Cow::Borrowed(field.bytes()?),
                 6 => self.pipeline_root.read(&field)?,
+                7 => self.spec_digest.read(&field)?,
+                8 => self.records_digest.read(&field)?,
                 _ => {}
             }
         }
@@ -106,6 +112,8 @@ impl<'a> Original<'a> {
         self.parameters.write(4, writer);
         writer.bytes(5, &self.records);
         writer.string(6, &self.pipeline_root);
+        writer.bytes(7, &self.spec_digest);
+        writer.bytes(8, &self.records_digest);
     }
 
     fn into_owned(self) -> Original<'static> {
@@ -116,6 +124,8 @@ impl<'a> Original<'a> {
             parameters: self.parameters,
             records: Cow::Owned(self.records.into_owned()),
             pipeline_root: self.pipeline_root,
+            spec_digest: self.spec_digest,
+            records_digest: self.records_digest,
         }
     }
 }

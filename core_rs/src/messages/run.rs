@@ -91,6 +91,40 @@ message! {
 }
 
 message! {
+    /// What a run that has ended leaves for its reruns; see `compiled`.
+    CompiledRun {
+        graph: Vec<u8> = 1,
+        labels: Vec<u8> = 2,
+    }
+}
+
+message! {
+    /// The plan of a rerun with the spec and the parameters of its original; task `id` is at `id - 1` of every list.
+    UnchangedPlan {
+        /// Why the general planner has to decide; empty: this is the plan.
+        refusal: String = 1,
+        /// As PlanResult.digest.
+        digest: Vec<u8> = 2,
+        /// A byte a task.
+        verdicts: Vec<u8> = 3,
+        /// A byte a task.
+        reasons: Vec<u8> = 4,
+        /// Ids of the tasks that caused the verdicts, four bytes each, little endian; 0: none.
+        causes: Vec<u8> = 5,
+        /// How many tasks have each verdict, by its number.
+        counts: Vec<i64> = 6,
+        pipeline_name: String = 7,
+        schema_version: String = 8,
+        /// As PlanResult.parameters.
+        parameters: Vec<Parameter> = 9,
+        /// Some outcome of the original has artifacts.
+        has_artifacts: bool = 10,
+        /// 32 bytes each: what the cross-run cache may be asked for. Where it has an answer, this is not the plan.
+        cache_keys: Vec<u8> = 11,
+    }
+}
+
+message! {
     /// What the executors of the spec ask of a host, so that Create can refuse what cannot run.
     Requirement {
         path: String = 1,

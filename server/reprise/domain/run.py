@@ -74,6 +74,8 @@ class NewRun:
     files: Sequence[str] = ("runs/{run_id}",)
     # Runs, beside the original, whose outcomes the plan reuses: their folders are referred to as well.
     reuses: Sequence[int] = ()
+    # `spec` is empty and means that of the original, which is bound with it.
+    is_spec_of_original: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,17 @@ class OriginalRun:
     records: bytes
     records_run_id: int = 0
     records_run_name: str = ""
+    records_digest: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledOriginal:
+    """What a rerun that changes no spec needs of its original: no bytes that grow with it but the compiled graph."""
+
+    run: Run
+    request: bytes
+    records_digest: bytes
+    graph: bytes
 
 
 @dataclass(frozen=True, slots=True)

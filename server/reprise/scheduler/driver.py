@@ -86,6 +86,8 @@ class RunDriver:
         self._something = asyncio.Event()
         self._is_cancelling = claimed.run.state is RunState.CANCELLING
         self._is_cancel_known = False
+        # TaskRecords, once the run has ended.
+        self.ended_records = b""
         self._is_fail_fast = request.settings.failure_policy == engine.FAIL_FAST_POLICY
         self._has_failed = False
         # While what happened is told again: launches that came to nothing, because inputs were lost.
@@ -381,6 +383,7 @@ class RunDriver:
         )
         self._tell_followers(self._pending)
         self._release(self._pending)
+        self.ended_records = blob
 
 
 _NOT_BEGUN = (RunState.QUEUED, RunState.PENDING)

@@ -26,6 +26,7 @@ from reprise.domain.states import RunState
 from reprise.executor.contract import Executor
 from reprise.executor.launch import AttemptMaker
 from reprise.pb.engine.v1 import engine_pb2 as engine
+from reprise.plan import compile_run
 from reprise.scheduler.admission import Admission, HostCapacity, TaskLimits
 from reprise.scheduler.driver import EncodeDetails, RunDriver
 from reprise.scheduler.leaf import LeafHost
@@ -222,6 +223,9 @@ class Scheduler:
             )
             self._drivers[run.id] = driver
             await driver.drive()
+            # It holds no lease any more, which is no reason to break off what follows.
+            self._drivers.pop(run.id, None)
+            await self._keep_for_reruns(run, request, driver.ended_records)
         except FenceLost:
             _log.info("%s: another server has it now", run.name)
         except asyncio.CancelledError:
@@ -230,6 +234,15 @@ class Scheduler:
         except Exception as error:
             _log.exception("%s: cannot be driven now; it is tried again", run.name)
             await self._hold_off(run, error)
+
+    async def _keep_for_reruns(self, run: Run, request: engine.RunRequest, records: bytes) -> None:
+        """Compile a run that has ended. It only spares reruns work, so nothing depends on its success."""
+        try:
+            compiled = await asyncio.to_thread(compile_run, _asking_for_nothing(run, request, records))
+            if compiled is not None:
+                await self._in_thread(self._store.keep_compiled, run.id, compiled.graph, compiled.labels)
+        except Exception:
+            _log.exception("%s: its reruns will be planned from its records", run.name)
 
     async def _hold_off(self, run: Run, error: Exception) -> None:
         """Say on the run why it does not go on, and give it back after a pause."""
@@ -267,6 +280,17 @@ class Scheduler:
 
     async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._writers, lambda: call(*args, **kwargs))
+
+
+def _asking_for_nothing(run: Run, request: engine.RunRequest, records: bytes) -> engine.RunRequest:
+    """The request of a rerun of `run` that changes nothing."""
+    rerun = engine.RunRequest()
+    rerun.settings.salt = request.settings.salt
+    rerun.settings.are_legacy_parameters = request.settings.are_legacy_parameters
+    rerun.original.run_id, rerun.original.resource_name = run.id, str(run.name)
+    rerun.original.spec, rerun.original.records = request.spec, records
+    rerun.original.parameters.extend(request.settings.parameters)
+    return rerun
 
 
 def _with_losses(records: bytes, lost: bytes) -> bytes:

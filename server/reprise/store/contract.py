@@ -16,6 +16,7 @@ from reprise.domain.run import (
     AttemptRef,
     ChangeSlice,
     ClaimedRun,
+    CompiledOriginal,
     ListQuery,
     NewRun,
     Operation,
@@ -78,6 +79,14 @@ class Store(Protocol):
 
     def get_original(self, parent: Parent, run_id: int) -> OriginalRun:
         """Errors: NotFound; FailedPrecondition when it has not ended."""
+        ...
+
+    def find_compiled_original(self, parent: Parent, run_id: int) -> CompiledOriginal | None:
+        """None: it left no compiled run, or has no records of its own. Errors: as `get_original`."""
+        ...
+
+    def find_compiled_labels(self, run_id: int) -> bytes:
+        """The labels of a compiled run; b"" where it is gone."""
         ...
 
     def list_runs(self, query: ListQuery) -> RunPage:
@@ -155,6 +164,10 @@ class Store(Protocol):
     def look_up_cache(self, scope: CacheScope, key: bytes, now_ns: int) -> CacheLook:
         """The outcome of a key, and who executes it now, from one snapshot. Whoever has the lease of his run
         renewed until after `now_ns` still executes."""
+        ...
+
+    def keep_compiled(self, run_id: int, graph: bytes, labels: bytes) -> None:
+        """Keep what a run that has ended leaves for its reruns; nothing happens where it is kept or the run gone."""
         ...
 
     def take_garbage(self, limit: int) -> Sequence[tuple[int, str]]:

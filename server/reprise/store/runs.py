@@ -140,6 +140,7 @@ def create_run(tx: Transaction, new: NewRun, request_id: str, fingerprint: bytes
     _check_name_is_free(tx, new.name, fingerprint)
     run_id = next_id(tx, new.created_ns)
     original = _NO_ORIGINAL if new.original is None else _bind_original(tx, parent, new.original.run_id)
+    spec_digest = _refer_to_spec_of(tx, original) if new.is_spec_of_original else put_blob(tx, new.spec)
     tx.execute(
         _INSERT_RUN,
         run_id,
@@ -159,7 +160,7 @@ def create_run(tx: Transaction, new: NewRun, request_id: str, fingerprint: bytes
         0,
         None,
         None,
-        put_blob(tx, new.spec),
+        spec_digest,
         *original,
         None,
         fingerprint,
@@ -186,6 +187,14 @@ def create_run(tx: Transaction, new: NewRun, request_id: str, fingerprint: bytes
         )
     tx.concerns(run_id)
     return to_run(_must(tx.one(GET_RUN_BY_ID, run_id))), True
+
+
+def _refer_to_spec_of(tx: Transaction, original: _Original) -> bytes:
+    digest = original[2]
+    if digest is None:
+        raise AssertionError("a run without an original has no spec of one")
+    refer_to_blob(tx, digest)
+    return digest
 
 
 def find_request(tx: Transaction, parent: Parent, request_id: str, fingerprint: bytes) -> Run | None:
@@ -226,7 +235,7 @@ def _bind_original(tx: Transaction, parent: Parent, run_id: int) -> _Original:
     if row is None or row[:2] != (parent.project, parent.location):
         raise no_run(f"the original {run_id} under {parent}")
     name = str(RunName(parent, row[2]))
-    _check_has_ended(name, RunState(row[3]))
+    check_has_ended(name, RunState(row[3]))
     spec_digest, records_digest, records_id, records_name = row[4:]
     refer_to_blob(tx, spec_digest)
     if records_digest is not None:
@@ -234,7 +243,7 @@ def _bind_original(tx: Transaction, parent: Parent, run_id: int) -> _Original:
     return run_id, name, spec_digest, records_digest, records_id or run_id, records_name or name
 
 
-def _check_has_ended(name: str, state: RunState) -> None:
+def check_has_ended(name: str, state: RunState) -> None:
     if not state.is_terminal:
         raise FailedPrecondition(
             f"{name} has not ended: {state.name}", {"resource_name": name, "state": state.name}
@@ -317,7 +326,7 @@ def get_original(tx: Transaction, parent: Parent, run_id: int) -> OriginalRun:
     if row is None or row[1:3] != (parent.project, parent.location):
         raise no_run(f"the original {run_id} under {parent}")
     run = to_run(row)
-    _check_has_ended(str(run.name), run.state)
+    check_has_ended(str(run.name), run.state)
     request, records_digest, records_id, records_name = row[RUN_WIDTH:]
     return OriginalRun(
         run=run,
@@ -326,6 +335,7 @@ def get_original(tx: Transaction, parent: Parent, run_id: int) -> OriginalRun:
         records=get_blob(tx, records_digest),
         records_run_id=records_id or run.id,
         records_run_name=records_name or str(run.name),
+        records_digest=records_digest or b"",
     )
 
 

@@ -14,6 +14,7 @@ from reprise.domain.run import (
     AttemptRef,
     ChangeSlice,
     ClaimedRun,
+    CompiledOriginal,
     Finish,
     ListQuery,
     NewRun,
@@ -35,6 +36,7 @@ from reprise.store import (
     cache,
     cancel,
     claims,
+    compiled,
     deletion,
     leaders,
     listing,
@@ -89,6 +91,12 @@ class SqlStore:
 
     def get_original(self, parent: Parent, run_id: int) -> OriginalRun:
         return self._database.read(lambda tx: runs.get_original(tx, parent, run_id))
+
+    def find_compiled_original(self, parent: Parent, run_id: int) -> CompiledOriginal | None:
+        return self._database.read(lambda tx: compiled.find_original(tx, parent, run_id))
+
+    def find_compiled_labels(self, run_id: int) -> bytes:
+        return self._database.read(lambda tx: compiled.find_labels(tx, run_id))
 
     def list_runs(self, query: ListQuery) -> RunPage:
         return listing.list_runs(self._database, query, self._now_ns)
@@ -159,6 +167,9 @@ class SqlStore:
         return self._database.read(
             lambda tx: CacheLook(cache.find_row(tx, scope, key), leaders.find_leader(tx, scope, key, now_ns))
         )
+
+    def keep_compiled(self, run_id: int, graph: bytes, labels: bytes) -> None:
+        self._database.mutate(lambda tx: compiled.keep(tx, run_id, graph, labels))
 
     def take_garbage(self, limit: int) -> Sequence[tuple[int, str]]:
         return self._database.read(lambda tx: references.take_garbage(tx, limit))

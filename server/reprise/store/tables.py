@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The newest migration; Alembic is loaded only where a database has another one."""
 
 # `BIGINT PRIMARY KEY` would not be SQLite's row id, so the variant is needed there.
@@ -161,6 +161,9 @@ run_details_parts = Table(
     _bytes("details_wire"),
     Index("ix_run_details_parts_place", "run_id", "first_task_id", unique=True),
 )
+
+# What an ended run leaves for its reruns; a run without a row is planned from its records.
+run_compiled = Table("run_compiled", metadata, _run_id(), _bytes("graph"), _bytes("labels"))
 
 run_labels = Table(
     "run_labels",

@@ -379,20 +379,24 @@ class RunSettings(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., resource_name: _Optional[str] = ..., run_id: _Optional[int] = ..., create_time_utc: _Optional[str] = ..., schedule_time_utc: _Optional[str] = ..., pipeline_root: _Optional[str] = ..., parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ..., input_artifacts: _Optional[_Iterable[_Union[ArtifactList, _Mapping]]] = ..., failure_policy: _Optional[_Union[FailurePolicy, str]] = ..., salt: _Optional[str] = ..., workspace_path: _Optional[str] = ..., are_legacy_parameters: bool = ...) -> None: ...
 
 class Original(_message.Message):
-    __slots__ = ("run_id", "resource_name", "spec", "parameters", "records", "pipeline_root")
+    __slots__ = ("run_id", "resource_name", "spec", "parameters", "records", "pipeline_root", "spec_digest", "records_digest")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     RESOURCE_NAME_FIELD_NUMBER: _ClassVar[int]
     SPEC_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     RECORDS_FIELD_NUMBER: _ClassVar[int]
     PIPELINE_ROOT_FIELD_NUMBER: _ClassVar[int]
+    SPEC_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_DIGEST_FIELD_NUMBER: _ClassVar[int]
     run_id: int
     resource_name: str
     spec: bytes
     parameters: _containers.RepeatedCompositeFieldContainer[Parameter]
     records: bytes
     pipeline_root: str
-    def __init__(self, run_id: _Optional[int] = ..., resource_name: _Optional[str] = ..., spec: _Optional[bytes] = ..., parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ..., records: _Optional[bytes] = ..., pipeline_root: _Optional[str] = ...) -> None: ...
+    spec_digest: bytes
+    records_digest: bytes
+    def __init__(self, run_id: _Optional[int] = ..., resource_name: _Optional[str] = ..., spec: _Optional[bytes] = ..., parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ..., records: _Optional[bytes] = ..., pipeline_root: _Optional[str] = ..., spec_digest: _Optional[bytes] = ..., records_digest: _Optional[bytes] = ...) -> None: ...
 
 class Config(_message.Message):
     __slots__ = ("field", "task_id", "task_name", "has_inputs", "input_parameters", "input_artifacts", "skip_task", "skip_downstream_tasks", "drop_overrides")
@@ -473,6 +477,40 @@ class PlanResult(_message.Message):
     schema_version: str
     parameters: _containers.RepeatedCompositeFieldContainer[Parameter]
     def __init__(self, problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., warnings: _Optional[_Iterable[str]] = ..., tasks: _Optional[_Iterable[_Union[TaskRecord, _Mapping]]] = ..., digest: _Optional[bytes] = ..., pipeline_name: _Optional[str] = ..., requirements: _Optional[_Iterable[_Union[Requirement, _Mapping]]] = ..., schema_version: _Optional[str] = ..., parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ...) -> None: ...
+
+class CompiledRun(_message.Message):
+    __slots__ = ("graph", "labels")
+    GRAPH_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    graph: bytes
+    labels: bytes
+    def __init__(self, graph: _Optional[bytes] = ..., labels: _Optional[bytes] = ...) -> None: ...
+
+class UnchangedPlan(_message.Message):
+    __slots__ = ("refusal", "digest", "verdicts", "reasons", "causes", "counts", "pipeline_name", "schema_version", "parameters", "has_artifacts", "cache_keys")
+    REFUSAL_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    VERDICTS_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
+    CAUSES_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    PIPELINE_NAME_FIELD_NUMBER: _ClassVar[int]
+    SCHEMA_VERSION_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    HAS_ARTIFACTS_FIELD_NUMBER: _ClassVar[int]
+    CACHE_KEYS_FIELD_NUMBER: _ClassVar[int]
+    refusal: str
+    digest: bytes
+    verdicts: bytes
+    reasons: bytes
+    causes: bytes
+    counts: _containers.RepeatedScalarFieldContainer[int]
+    pipeline_name: str
+    schema_version: str
+    parameters: _containers.RepeatedCompositeFieldContainer[Parameter]
+    has_artifacts: bool
+    cache_keys: bytes
+    def __init__(self, refusal: _Optional[str] = ..., digest: _Optional[bytes] = ..., verdicts: _Optional[bytes] = ..., reasons: _Optional[bytes] = ..., causes: _Optional[bytes] = ..., counts: _Optional[_Iterable[int]] = ..., pipeline_name: _Optional[str] = ..., schema_version: _Optional[str] = ..., parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ..., has_artifacts: bool = ..., cache_keys: _Optional[bytes] = ...) -> None: ...
 
 class Requirement(_message.Message):
     __slots__ = ("path", "executor", "construct")
