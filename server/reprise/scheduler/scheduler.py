@@ -29,6 +29,7 @@ from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.scheduler.driver import EncodeDetails, RunDriver
 from reprise.scheduler.leaf import LeafHost
 from reprise.scheduler.sharing import Sharing
+from reprise.scheduler.staging import Staging
 from reprise.store.contract import Store
 
 _log = logging.getLogger(__name__)
@@ -116,10 +117,12 @@ class Scheduler:
         self._loop = asyncio.get_running_loop()
         await self._executor.open()
         slots = asyncio.Semaphore(self._settings.max_tasks)
+        staging = Staging(self._artifacts)
         host = LeafHost(
             executor=self._executor,
             maker=self._maker,
             artifacts=self._artifacts,
+            staging=staging,
             slots=slots,
             runs_dir=self._settings.data_dir / "runs",
             now_ns=self._now_ns,
@@ -146,6 +149,7 @@ class Scheduler:
             for task in list(self._driving.values()):
                 task.cancel()
             await asyncio.gather(*self._driving.values(), return_exceptions=True)
+            staging.close()
             await self._executor.close()
 
     async def _look_around(self, host: LeafHost, is_woken: bool) -> None:
@@ -237,7 +241,7 @@ class Scheduler:
         settings.create_time_utc = settings.schedule_time_utc = _rfc3339(run.created_ns)
         folder = self._settings.data_dir / "runs" / str(run.id)
         settings.workspace_path = str(folder / "workspace")
-        if self._artifacts.local_path(settings.pipeline_root or "gs://") is None:
+        if not settings.pipeline_root or self._artifacts.problem(settings.pipeline_root):
             settings.pipeline_root = str(folder / "artifacts")
         return request
 

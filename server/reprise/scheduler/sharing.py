@@ -104,7 +104,10 @@ class Sharing:
     async def _loss_of(self, record: engine.TaskRecord) -> str:
         if not record.outputs.artifacts:
             return ""
-        return (await asyncio.to_thread(losses_of, [record], self._artifacts))[0]
+        try:
+            return (await asyncio.to_thread(losses_of, [record], self._artifacts))[0]
+        except Unavailable as error:
+            return f"its artifacts cannot be looked at: {error}"
 
     def _age_flaw(self, row: CacheRow) -> str:
         now_ns = self._now_ns()
