@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from google.protobuf import struct_pb2
+
 from reprise import plan as planner
 from reprise.artifact.contract import ABSENT, ArtifactPlace, Known, Presence
 from reprise.domain import errors
@@ -135,7 +137,9 @@ class Preparation:
             )
             settings.input_artifacts.append(self._artifact_list(name, [reference], original))
         if original is not None:
-            put_inherited(request, original.request)
+            earlier = put_inherited(request, original.request)
+            settings.input_artifacts.extend(self._inherited_artifacts(command, original, earlier))
+            settings.input_artifacts.sort(key=lambda given: given.name)
             # A run that was cancelled before it began has no records; those of its own original stand for them.
             request.original.run_id = original.records_run_id or original.run.id
             request.original.resource_name = original.records_run_name or str(original.run.name)
@@ -152,6 +156,29 @@ class Preparation:
         for name, references in sorted(config.input_artifacts.items()):
             wanted.input_artifacts.append(self._artifact_list(name, references, original))
         return wanted
+
+    def _inherited_artifacts(
+        self, command: CreateRun, original: OriginalRun, earlier: engine.RunSettings
+    ) -> Iterable[engine.ArtifactList]:
+        """The run's artifacts that the original was given and this call does not give, as they are by now."""
+        kept = [given for given in earlier.input_artifacts if given.name not in command.input_artifacts]
+        if not kept:
+            return
+        declared = _declared_artifacts(command.spec) if command.spec else {given.name for given in kept}
+        for given in kept:
+            if given.name in declared:
+                place = f"{command.field}.runtime_config.input_artifacts[{given.name!r}]"
+                references = [
+                    ArtifactRef(
+                        place,
+                        uri=artifact.uri,
+                        schema_title=artifact.schema_title,
+                        schema_version=artifact.schema_version,
+                        metadata_json=artifact.metadata_json,
+                    )
+                    for artifact in given.artifacts
+                ]
+                yield self._artifact_list(given.name, references, original)
 
     def _artifact_list(
         self, name: str, references: Sequence[ArtifactRef], original: OriginalRun | None
@@ -214,13 +241,17 @@ def put_settings(settings: engine.RunSettings, command: CreateRun, salts: Mappin
     settings.parameters.extend(_parameters(command.parameters.items()))
 
 
-def put_inherited(request: engine.RunRequest, original_request: bytes) -> None:
-    """What the original was given, from its stored request."""
+def put_inherited(request: engine.RunRequest, original_request: bytes) -> engine.RunSettings:
+    """What the original was given, from its stored request: all but its input artifacts, which are to be looked at.
+
+    Gives the original's own settings.
+    """
     earlier = engine.RunRequest.FromString(original_request)
     if not request.settings.pipeline_root:
         request.settings.pipeline_root = earlier.settings.pipeline_root
     request.original.parameters.extend(earlier.settings.parameters)
     request.original.pipeline_root = earlier.settings.pipeline_root
+    return earlier.settings
 
 
 def config_of(config: TaskConfig) -> engine.Config:
@@ -240,10 +271,9 @@ def config_of(config: TaskConfig) -> engine.Config:
 
 def unwritable_root(artifacts: ArtifactPlace, root: str, field: str) -> Iterable[str]:
     """The warning of an output directory that is not used."""
-    if root and artifacts.local_path(root) is None:
+    if root and (problem := artifacts.problem(root)):
         yield (
-            f"{field}.runtime_config.gcs_output_directory: this server cannot write to {root!r}; "
-            "artifacts are kept in its data directory"
+            f"{field}.runtime_config.gcs_output_directory: {problem}; artifacts are kept in the server's data directory"
         )
 
 
@@ -286,3 +316,11 @@ def _unchecked(uris: Sequence[str]) -> Iterable[str]:
     if uris:
         shown = ", ".join(uris[:_SHOWN_URIS])
         yield f"{len(uris)} artifacts are reused unseen, for this server cannot look at them: {shown}"
+
+
+def _declared_artifacts(spec: bytes) -> set[str]:
+    """Names of the artifacts that a pipeline takes from its run."""
+    inner = struct_pb2.Struct.FromString(spec)
+    for name in ("root", "inputDefinitions", "artifacts"):
+        inner = inner.fields[name].struct_value if name in inner.fields else struct_pb2.Struct()
+    return set(inner.fields)

@@ -57,6 +57,8 @@ class UnchangedReruns:
         if original is None or _has_other_spec(command, original):
             return None
         asked = _asked(command, original, self._salts)
+        if asked is None:
+            return None
         labels = self._store.find_compiled_labels(original.run.id) if command.configs else b""
         plan_bytes = planner.plan_unchanged(original.graph, labels, asked)
         plan = engine.UnchangedPlan.FromString(plan_bytes)
@@ -92,10 +94,14 @@ def _has_other_spec(command: CreateRun, original: CompiledOriginal) -> bool:
     return bool(command.spec) and hashlib.sha256(command.spec).digest() != original.run.spec_digest
 
 
-def _asked(command: CreateRun, original: CompiledOriginal, salts: Mapping[str, str]) -> engine.RunRequest:
+def _asked(
+    command: CreateRun, original: CompiledOriginal, salts: Mapping[str, str]
+) -> engine.RunRequest | None:
+    """None: the original was given artifacts, and what they are by now is not for this path to say."""
     asked = engine.RunRequest()
     put_settings(asked.settings, command, salts)
-    put_inherited(asked, original.request)
+    if put_inherited(asked, original.request).input_artifacts:
+        return None
     asked.original.run_id = original.run.id
     asked.original.resource_name = str(original.run.name)
     asked.original.spec_digest = original.run.spec_digest
