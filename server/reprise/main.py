@@ -19,10 +19,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import grpc
 
-from reprise.artifact.local import LocalArtifacts
+from reprise.artifact.places import COPIES_AT_MOST_BYTES, ArtifactPlaces
 from reprise.domain.authorization import Authorizer
 from reprise.domain.cache import CacheAge
 from reprise.domain.names import Parent, Projects
@@ -66,6 +67,8 @@ class Settings:
     a plug-in, without which everybody may do everything (see `reprise.plugins`).
     `salts`: of projects, by name; a task's key holds that of its project, so another one makes all tasks run again.
     `cache_max_age_s`: older outcomes of other runs answer no task; 0: no limit.
+    `storage_options`: by scheme, what the driver of an object store is made with. `most_copied_bytes`: for copies of
+    what lies in object stores, beyond those in use.
     """
 
     data_dir: Path
@@ -82,6 +85,8 @@ class Settings:
     environments: str = "managed"
     task_python: str = sys.executable
     task_env: Mapping[str, str] = field(default_factory=dict)
+    storage_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    most_copied_bytes: int = COPIES_AT_MOST_BYTES
     default_parent: Parent = _DEFAULT_PARENT
     limits: Limits = field(default_factory=Limits)
     request_limits: RequestLimits = field(default_factory=RequestLimits)
@@ -177,7 +182,8 @@ class PipelineService:
     def _compose(self, store: Store, workplace: Workplace) -> None:
         settings = self.settings
         data_dir = settings.data_dir.absolute()
-        artifacts = LocalArtifacts()
+        artifacts = ArtifactPlaces(data_dir / "copies", settings.storage_options, settings.most_copied_bytes)
+        self._opened.callback(artifacts.close)
         self._scheduler = Scheduler(
             store=store,
             executor=workplace.executor,

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from google.protobuf import struct_pb2
+
 from reprise import plan as planner
 from reprise.artifact.contract import ABSENT, ArtifactPlace, Known, Presence
 from reprise.domain import errors
@@ -96,10 +98,10 @@ class Preparation:
         result.warnings.extend(hits.warnings)
         result.warnings.extend(_unchecked(plan.unchecked))
         root = request.settings.pipeline_root
-        if root and self._artifacts.local_path(root) is None:
+        if root and (problem := self._artifacts.problem(root)):
             result.warnings.append(
-                f"{command.field}.runtime_config.gcs_output_directory: this server cannot write to {root!r}; "
-                "artifacts are kept in its data directory"
+                f"{command.field}.runtime_config.gcs_output_directory: {problem}; "
+                "artifacts are kept in the server's data directory"
             )
         # What a rerun of this run inherits: also what was given to the original.
         del request.settings.parameters[:]
@@ -133,6 +135,8 @@ class Preparation:
             earlier = engine.RunRequest.FromString(original.request)
             if not settings.pipeline_root:
                 settings.pipeline_root = earlier.settings.pipeline_root
+            settings.input_artifacts.extend(self._inherited_artifacts(command, original, earlier.settings))
+            settings.input_artifacts.sort(key=lambda given: given.name)
             # A run that was cancelled before it began has no records; those of its own original stand for them.
             request.original.run_id = original.records_run_id or original.run.id
             request.original.resource_name = original.records_run_name or str(original.run.name)
@@ -158,6 +162,29 @@ class Preparation:
         for name, references in sorted(config.input_artifacts.items()):
             wanted.input_artifacts.append(self._artifact_list(name, references, original))
         return wanted
+
+    def _inherited_artifacts(
+        self, command: CreateRun, original: OriginalRun, earlier: engine.RunSettings
+    ) -> Iterable[engine.ArtifactList]:
+        """The run's artifacts that the original was given and this call does not give, as they are by now."""
+        kept = [given for given in earlier.input_artifacts if given.name not in command.input_artifacts]
+        if not kept:
+            return
+        declared = _declared_artifacts(command.spec) if command.spec else {given.name for given in kept}
+        for given in kept:
+            if given.name in declared:
+                place = f"{command.field}.runtime_config.input_artifacts[{given.name!r}]"
+                references = [
+                    ArtifactRef(
+                        place,
+                        uri=artifact.uri,
+                        schema_title=artifact.schema_title,
+                        schema_version=artifact.schema_version,
+                        metadata_json=artifact.metadata_json,
+                    )
+                    for artifact in given.artifacts
+                ]
+                yield self._artifact_list(given.name, references, original)
 
     def _artifact_list(
         self, name: str, references: Sequence[ArtifactRef], original: OriginalRun | None
@@ -248,3 +275,11 @@ def _unchecked(uris: Sequence[str]) -> Iterable[str]:
     if uris:
         shown = ", ".join(uris[:_SHOWN_URIS])
         yield f"{len(uris)} artifacts are reused unseen, for this server cannot look at them: {shown}"
+
+
+def _declared_artifacts(spec: bytes) -> set[str]:
+    """Names of the artifacts that a pipeline takes from its run."""
+    inner = struct_pb2.Struct.FromString(spec)
+    for name in ("root", "inputDefinitions", "artifacts"):
+        inner = inner.fields[name].struct_value if name in inner.fields else struct_pb2.Struct()
+    return set(inner.fields)

@@ -1,10 +1,12 @@
 """Runs compiled pipelines that nobody here wrote and compares each with its manifest.
 
-    python tests/conformance/corpus.py --task-python PATH
+    python tests/conformance/corpus.py --task-python PATH [--old-task-python PATH] [--reject] [--rerun]
 
 The corpus is a folder with `visible/manifest.json`, the pipelines beside it, `data/` and `tools/` (its README says
-what they are). The tasks' interpreter is given by --task-python and must import kfp and what the manifests list.
-Prints a line for each pipeline and a table by construct; exit code 1 if one does not end as it should.
+what they are). The tasks' interpreter is given by --task-python and must import kfp and what the manifests list;
+--old-task-python is that of the pipelines of kfp <= 2.0, which are left out without it. With --rerun every run that
+succeeded is also rerun, see `rerun.py`. Prints a line for each pipeline and a table by construct; exit code 1 if one
+does not end as it should.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import rerun
 from google.protobuf import json_format
 from reprise.client import CallError, Client, create_request, parse_pipeline
 from reprise.main import Server, Settings
@@ -81,7 +84,9 @@ def running_server(data_dir: Path, task_python: str, corpus: Path, max_tasks: in
         yield client
 
 
-def run_one(address: str, corpus: Corpus, entry: dict[str, Any], diff: Callable[..., list[str]]) -> Result:
+def run_one(
+    address: str, corpus: Corpus, entry: dict[str, Any], diff: Callable[..., list[str]], is_rerun: bool
+) -> Result:
     began = time.monotonic()
     # A project of its own, so that no pipeline finds another's outcomes in the cache.
     with tempfile.TemporaryDirectory() as scratch, Client(address, project=entry["id"].lower()) as client:
@@ -98,6 +103,8 @@ def run_one(address: str, corpus: Corpus, entry: dict[str, Any], diff: Callable[
             actual = actual_of(job, client)
             differences = diff(entry, actual, seed=SEED, logs=True)
             name = job.name
+            if is_rerun and not differences:
+                differences = rerun.faults(client, job)
         except (CallError, TimeoutError, ValueError) as error:
             differences, name = [f"{type(error).__name__}: {error}"], ""
     return Result(entry, differences, time.monotonic() - began, name)
@@ -163,13 +170,17 @@ def rejected(client: Client, corpus: Corpus) -> Iterator[tuple[str, bool, str]]:
                 yield entry["id"], isinstance(error, ValueError), f"{type(error).__name__}: {error}"
 
 
+def is_old(entry: dict[str, Any]) -> bool:
+    return bool(entry["runtime"].startswith("kfp=="))
+
+
 def chosen(corpus: Corpus, wanted: Iterable[str], is_plain: bool) -> list[dict[str, Any]]:
     wanted = list(wanted)
     return [
         entry
         for entry in corpus.entries
         if (not wanted or any(part in entry["id"] for part in wanted))
-        and not (is_plain and (entry["packages"] or entry["runtime"].startswith("kfp==")))
+        and not (is_plain and (entry["packages"] or is_old(entry)))
     ]
 
 
@@ -189,6 +200,8 @@ def main() -> int:
     parser.add_argument("wanted", nargs="*", help="parts of ids; all without")
     parser.add_argument("--corpus", type=Path, default=DEFAULT_CORPUS)
     parser.add_argument("--task-python", default=sys.executable)
+    parser.add_argument("--old-task-python", help="for what kfp <= 2.0 compiled")
+    parser.add_argument("--rerun", action="store_true", help="rerun what succeeded, too")
     parser.add_argument("--plain", action="store_true", help="only what needs no package but kfp")
     parser.add_argument(
         "--reject", action="store_true", help="the pipelines that must be refused or fail, too"
@@ -198,12 +211,23 @@ def main() -> int:
     diff = corpus.compare()
     with (
         tempfile.TemporaryDirectory() as data_dir,
+        tempfile.TemporaryDirectory() as old_data_dir,
         running_server(Path(data_dir), options.task_python, corpus.folder) as client,
+        running_server(
+            Path(old_data_dir), options.old_task_python or options.task_python, corpus.folder
+        ) as old_client,
         ThreadPoolExecutor(4) as pool,
     ):
         entries = chosen(corpus, options.wanted, options.plain)
+        if not options.old_task_python:
+            entries = [entry for entry in entries if not is_old(entry)]
+
+        def run(entry: dict[str, Any]) -> Result:
+            server = (old_client if is_old(entry) else client).server
+            return run_one(server, corpus, entry, diff, options.rerun)
+
         results = []
-        for result in pool.map(lambda entry: run_one(client.server, corpus, entry, diff), entries):
+        for result in pool.map(run, entries):
             results.append(result)
             print(
                 "pass" if not result.differences else "FAIL",

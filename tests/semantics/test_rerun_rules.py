@@ -606,11 +606,11 @@ def test_both_ways_to_ask_for_a_rerun_give_one_plan(stage: Stage, embedded: Any)
 
 
 def test_an_artifact_of_a_scheme_that_cannot_be_checked_is_reused_with_a_warning(stage: Stage) -> None:
-    spec = stage.spec({"import": Task(Importer("gs://bucket/x")), "b": Task(NOTHING, after=["import"])})
+    spec = stage.spec({"import": Task(Importer("hdfs://bucket/x")), "b": Task(NOTHING, after=["import"])})
     again = stage.rerun(stage.run(spec))
     assert again.verdicts == {"import": REUSED, "b": REUSED}
-    assert any("gs://bucket/x" in warning for warning in again.plan.warnings)
-    assert any("gs://bucket/x" in warning for warning in again.job.warnings)
+    assert any("hdfs://bucket/x" in warning for warning in again.plan.warnings)
+    assert any("hdfs://bucket/x" in warning for warning in again.job.warnings)
 
 
 def test_a_rerun_goes_on_when_its_original_is_deleted_while_it_runs(stage: Stage) -> None:

@@ -196,7 +196,14 @@ fn artifacts_show_where_they_lie_locally() {
     assert_eq!(show(&context), ["gs://bucket/model", "/local/model", "/root/job/5/out"]);
     context.are_uris_local = true;
     context.outputs_dir = "/local/5".to_owned();
-    assert_eq!(show(&context), ["/local/model", "/local/model", "/local/5/out"]);
+    assert_eq!(show(&context), ["gs://bucket/model", "/local/model", "/local/5/out"]);
+    let rendered = render(&launch(&[]), &context);
+    assert!(rendered.executor_input_json.contains("\"uri\":\"/local/model\""), "{}", rendered.executor_input_json);
+    context.outputs_uri = "s3://bucket/job/5".to_owned();
+    assert_eq!(show(&context), ["gs://bucket/model", "/local/model", "s3://bucket/job/5/out"]);
+    context.outputs_uri = "file:///local/5".to_owned();
+    assert_eq!(show(&context)[2], "/local/5/out");
+    context.outputs_uri = "/root/job/5".to_owned();
     let rendered = render(&launch(&[]), &context);
     let prepared = &rendered.output_artifacts[0];
     assert_eq!(prepared.path, "/local/5/out");

@@ -141,7 +141,7 @@ impl<'a> Resolver<'a> {
             ArtifactPart::Path => Ok(local_path(&artifact.uri, self.context)),
             ArtifactPart::Name => Ok(artifact.name.clone()),
             ArtifactPart::Metadata | ArtifactPart::MetadataKey(_) => metadata_text(&artifact.metadata_json, part),
-            ArtifactPart::Uri => Ok(shown_uri(artifact, self.context)),
+            ArtifactPart::Uri => Ok(named_uri(&artifact.uri, || shown_uri(artifact, self.context))),
             ArtifactPart::Whole => Ok(shown(artifact, self.context).to_json()),
         }
     }
@@ -151,11 +151,22 @@ impl<'a> Resolver<'a> {
         let uri = if self.context.are_uris_local { &output.path } else { &artifact.uri };
         match part {
             ArtifactPart::Whole => Ok(runtime_artifact(artifact, &output.name, uri).to_json()),
-            ArtifactPart::Uri => Ok(uri.clone()),
+            ArtifactPart::Uri => Ok(named_uri(&artifact.uri, || uri.clone())),
             ArtifactPart::Path => Ok(output.path.clone()),
             ArtifactPart::Name => Ok(output.name.clone()),
             ArtifactPart::Metadata | ArtifactPart::MetadataKey(_) => metadata_text(&artifact.metadata_json, part),
         }
+    }
+}
+
+/// What a text that asks for the URI gets: who reads an object store by himself is given its URI, and can have the path
+/// by asking for that. The executor input has one field for both, and shows the path there.
+fn named_uri(uri: &str, shown: impl FnOnce() -> String) -> String {
+    let is_on_this_host = uri.split_once("://").is_none_or(|(scheme, _)| scheme == "file");
+    if is_on_this_host {
+        shown()
+    } else {
+        uri.to_owned()
     }
 }
 

@@ -1,6 +1,6 @@
 """Artifacts that are files or folders of this host: absolute paths and file:// URIs.
 
-Invariant: a URI with another scheme has no local path here; it is UNCHECKABLE, never missing.
+Invariant: a URI with another scheme has no local path here, and is UNCHECKABLE, never missing.
 """
 
 from __future__ import annotations

@@ -271,6 +271,21 @@ def _add_task_options(command: _Parser) -> None:
         help="a variable in the environment of every task; may be repeated",
     )
     command.add_argument(
+        "--storage-option",
+        action="append",
+        default=[],
+        metavar="SCHEME.OPTION=VALUE",
+        help="for the driver of an object store, such as s3.endpoint_url=http://127.0.0.1:9000; may be repeated "
+        "(credentials are better given in the environment, where the driver looks for them)",
+    )
+    command.add_argument(
+        "--copies-gib",
+        type=float,
+        default=20.0,
+        metavar="N",
+        help="disk for copies of what tasks read from object stores (default %(default)g)",
+    )
+    command.add_argument(
         "--log-level",
         choices=("debug", "info", "warning", "error"),
         default="warning",

@@ -144,6 +144,7 @@ def _serving_settings(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _settings(arguments: argparse.Namespace, data_dir: Path) -> Settings:
+    from reprise.artifact.filesystems import parse_storage_options
     from reprise.main import Settings
 
     serving = _serving_settings(arguments) if hasattr(arguments, "project_alias") else {}
@@ -164,4 +165,6 @@ def _settings(arguments: argparse.Namespace, data_dir: Path) -> Settings:
         task_python=arguments.task_python or sys.executable,
         cache_max_age_s=getattr(arguments, "cache_max_age", 0.0),
         task_env=dict(parse_assignment(text) for text in arguments.env),
+        storage_options=parse_storage_options(arguments.storage_option),
+        most_copied_bytes=int(arguments.copies_gib * 1024**3),
     )

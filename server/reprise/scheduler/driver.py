@@ -67,7 +67,7 @@ class RunDriver:
         self._state = claimed.run.state
         self.settings = request.settings
         self.outputs_uri = f"{request.settings.pipeline_root}/{request.settings.job_id}"
-        self.outputs_dir = str(host.artifacts.local_path(self.outputs_uri))
+        self.outputs_dir = str(host.artifacts.local_path(self.outputs_uri) or "")
         self._machine = RunMachine(request)
         self._records = RunRecords(claimed.tasks)
         self._attempts: dict[int, list[AttemptRow]] = {}

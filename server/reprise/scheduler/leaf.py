@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 from reprise.artifact.contract import ArtifactPlace
 from reprise.domain.cache import Lead
+from reprise.domain.errors import Unavailable
 from reprise.domain.run import AttemptRow, Failure, Run
 from reprise.domain.states import AttemptState
 from reprise.executor.attempt_files import log_tail
@@ -29,6 +30,7 @@ from reprise.plan import render
 from reprise.scheduler.admission import Admission, Demand, ExceedsHost
 from reprise.scheduler.inputs import find_lost
 from reprise.scheduler.sharing import Sharing, is_shared
+from reprise.scheduler.staging import LocalView, Staging, StagingFailed
 
 T = TypeVar("T")
 _LOST_ATTEMPTS_AT_MOST = 3
@@ -64,7 +66,7 @@ class LeafOwner(Protocol):
 
     @property
     def outputs_dir(self) -> str:
-        """The local view of it."""
+        """The local view of it; "": it lies elsewhere, and every attempt writes to a folder of its own."""
         ...
 
     async def start_attempt(self, row: AttemptRow, lead: Lead | None) -> Start: ...
@@ -85,6 +87,7 @@ class LeafHost:
     maker: AttemptMaker
     artifacts: ArtifactPlace
     admission: Admission
+    staging: Staging
     runs_dir: Path
     now_ns: Callable[[], int]
     sharing: Sharing
@@ -123,6 +126,8 @@ class Leaf:
         # A task that is tried again has begun: it waits for nobody.
         self._lead = Lead(launch.cache_key, may_wait=False) if is_shared(launch) else None
         self.is_kept_back = False
+        # Where the task finds its input artifacts, held while it may read them; None: not asked for yet.
+        self._staged: dict[str, str] | None = None
         # Where `cancel` finds the leaf: waiting for something that may be left, or for its process.
         self._waiting: asyncio.Task[Any] | None = None
         self._living: AttemptRow | None = None
@@ -164,9 +169,14 @@ class Leaf:
             return await self._run()
         except (CannotLaunch, EnvironmentFailed, ExceedsHost) as error:
             return LeafOutcome(_ended(self._launch, engine.FAILED, _UNKNOWN, str(error)))
+        except StagingFailed as error:
+            return LeafOutcome(_ended(self._launch, engine.FAILED, error.code, str(error)))
         except OSError as error:
             message = f"this host could not run the task: {error}"
             return LeafOutcome(_ended(self._launch, engine.FAILED, _EXHAUSTED, message))
+        finally:
+            if self._staged:
+                self._host.staging.release(self._staged)
 
     async def _run(self) -> LeafOutcome:
         while True:
@@ -179,6 +189,8 @@ class Leaf:
                     return await self._import()
             last = self._attempts[-1] if self._attempts else None
             if last is not None and not last.state.is_terminal:
+                if self._staged is None:
+                    self._staged = self._host.staging.hold(self._launch.inputs)
                 outcome = await self._take_over(last)
             elif self._is_left:
                 return self._never_started()
@@ -204,7 +216,12 @@ class Leaf:
         if self._is_left:
             return self._never_started()
         declared = launch.output_artifacts[0]
-        seen = (await asyncio.to_thread(self._host.artifacts.digest, [launch.importer_uri]))[0]
+        try:
+            seen = await self._unless_cancelled(self._host.staging.digest(launch.importer_uri))
+        except Unavailable as error:
+            raise StagingFailed(_UNAVAILABLE, str(error)) from error
+        if seen is None:
+            return self._never_started()
         artifact = engine.Artifact(
             name=f"{self._owner.run.id}-{launch.task_id}-{declared.name}",
             uri=launch.importer_uri,
@@ -228,6 +245,10 @@ class Leaf:
             number = last.number + 1
             if last.is_counted and not await self._unless_cancelled(_pause(self._retry_pause_s())):
                 return self._never_started()
+        # Before much is fetched: what was lost is made again, and a store that is away is waited for.
+        is_fetching = self._staged is None and self._host.staging.is_needed(self._launch.inputs)
+        if is_fetching and (ended := await self._unless_inputs_are_there()) is not None:
+            return ended
         prepared = await self._unless_cancelled(self._make(number))
         if prepared is None:
             return self._never_started()
@@ -235,13 +256,8 @@ class Leaf:
         if not await self._unless_cancelled(self._enter(demand)):
             return self._never_started()
         try:
-            search = find_lost(self._host.artifacts, self._launch, self._owner.show_error)
-            lost = await self._unless_cancelled(search)
-            if lost is None:
-                return self._never_started()
-            if lost.artifacts:
-                event = engine.LeafEnded(task_id=self._launch.task_id, state=engine.PENDING, outputs=lost)
-                return LeafOutcome(event)
+            if (ended := await self._unless_inputs_are_there()) is not None:
+                return ended
             return await self._run_attempt(*prepared)
         finally:
             self._host.admission.leave(demand)
@@ -271,8 +287,22 @@ class Leaf:
             memory_bytes=(asked.memory_request_bytes, asked.memory_limit_bytes),
         )
 
+    async def _unless_inputs_are_there(self) -> LeafOutcome | None:
+        """None: every input artifact is what it was."""
+        lost = await self._unless_cancelled(
+            find_lost(self._host.artifacts, self._launch, self._owner.show_error)
+        )
+        if lost is None:
+            return self._never_started()
+        if lost.artifacts:
+            event = engine.LeafEnded(task_id=self._launch.task_id, state=engine.PENDING, outputs=lost)
+            return LeafOutcome(event)
+        return None
+
     async def _make(self, number: int) -> tuple[AttemptSpec, engine.Rendered]:
-        """The attempt, ready to start: its environment is there, its placeholders are resolved."""
+        """The attempt, ready to start: environment and input artifacts are there, placeholders are resolved."""
+        if self._staged is None:
+            self._staged = await self._host.staging.stage(self._launch.inputs)
         place = self._place(number)
         context = self._context(place)
         rendered = render(self._launch, context)
@@ -323,6 +353,13 @@ class Leaf:
                 success = await self._outputs(row.number, rendered)
             except OutputsInvalid as error:
                 failure = engine.Failure(code=_UNKNOWN, message=str(error))
+            except StagingFailed as error:
+                failure = engine.Failure(code=error.code, message=str(error))
+            if success is None and failure is None:
+                ended = replace(ended, cause=Cause.CANCELLED)
+                failure = engine.Failure(
+                    code=_CANCELLED, message="the run was cancelled before the outputs were where they belong"
+                )
         if failure is not None:
             if ended.cause is Cause.EXITED:
                 log = self._place(row.number).attempt_dir / "log"
@@ -413,10 +450,13 @@ class Leaf:
     def _place(self, number: int) -> AttemptPlace:
         run_id, task_id = self._owner.run.id, self._launch.task_id
         folder = str(task_id) if number == 1 else f"{task_id}-{number}"
+        attempt_dir = f"{self._host.runs_dir}/{run_id}/{task_id}/{number}"
         return AttemptPlace(
-            attempt_dir=Path(f"{self._host.runs_dir}/{run_id}/{task_id}/{number}"),
+            attempt_dir=Path(attempt_dir),
             outputs_uri=f"{self._owner.outputs_uri}/{folder}",
-            outputs_dir=f"{self._owner.outputs_dir}/{folder}",
+            outputs_dir=(
+                f"{self._owner.outputs_dir}/{folder}" if self._owner.outputs_dir else f"{attempt_dir}/outputs"
+            ),
         )
 
     def _render(self, place: AttemptPlace) -> engine.Rendered:
@@ -433,27 +473,30 @@ class Leaf:
             parameters_dir=place.outputs_dir,
             are_uris_local=True,
         )
-        for group in self._launch.inputs.artifacts:
-            for artifact in group.artifacts:
-                path = self._host.artifacts.local_path(artifact.uri)
-                if path is not None:
-                    context.local_paths.add(uri=artifact.uri, path=str(path))
+        for uri, path in (self._staged or {}).items():
+            context.local_paths.add(uri=uri, path=path)
         return context
 
-    async def _outputs(self, number: int, rendered: engine.Rendered | None) -> engine.Values:
+    async def _outputs(self, number: int, rendered: engine.Rendered | None) -> engine.Values | None:
+        """What the task has left, where it belongs; None: the run was cancelled before it was there."""
         if not (self._launch.output_parameters or self._launch.output_artifacts):
             return engine.Values()
         place = self._place(number)
-        return await asyncio.to_thread(self._collect, rendered or self._render(place), place.attempt_dir)
-
-    def _collect(self, rendered: engine.Rendered, attempt_dir: Path) -> engine.Values:
-        values = collect(rendered, self._launch, attempt_dir / "work")
-        artifacts = [(group.name, artifact) for group in values.artifacts for artifact in group.artifacts]
-        seen_there = self._host.artifacts.digest([artifact.uri for _, artifact in artifacts])
-        for index, ((output, artifact), seen) in enumerate(zip(artifacts, seen_there, strict=True)):
-            artifact.output_name = output
-            artifact.digest, artifact.fingerprint = seen.digest, seen.fingerprint
+        rendered = rendered or self._render(place)
+        values = await asyncio.to_thread(collect, rendered, self._launch, place.attempt_dir / "work")
+        if not values.artifacts:
+            return values
+        made = [(group.name, artifact) for group in values.artifacts for artifact in group.artifacts]
+        for index, (output, artifact) in enumerate(made):
             artifact.name = f"{self._owner.run.id}-{self._launch.task_id}-{index}"
+            artifact.output_name = output
+        view = LocalView(place.outputs_uri, place.outputs_dir, self._staged or {})
+        if view.is_remote:
+            return await self._unless_cancelled(self._published(values, view))
+        return await self._published(values, view)
+
+    async def _published(self, values: engine.Values, view: LocalView) -> engine.Values:
+        await self._host.staging.publish(values, view)
         return values
 
 

@@ -30,6 +30,7 @@ from reprise.scheduler.admission import Admission, HostCapacity, TaskLimits
 from reprise.scheduler.driver import EncodeDetails, RunDriver
 from reprise.scheduler.leaf import LeafHost
 from reprise.scheduler.sharing import Sharing
+from reprise.scheduler.staging import Staging
 from reprise.store.contract import Store
 
 _log = logging.getLogger(__name__)
@@ -123,11 +124,13 @@ class Scheduler:
         executors = (self._executor, *self._earlier_executors)
         for executor in executors:
             await executor.open()
+        staging = Staging(self._artifacts)
         host = LeafHost(
             executor=self._executor,
             executors={executor.name: executor for executor in executors},
             maker=self._maker,
             artifacts=self._artifacts,
+            staging=staging,
             admission=Admission(self._settings.limits, self._settings.capacity),
             runs_dir=self._settings.data_dir / "runs",
             now_ns=self._now_ns,
@@ -155,6 +158,7 @@ class Scheduler:
             for task in (sweeping, *self._driving.values()):
                 task.cancel()
             await asyncio.gather(sweeping, *self._driving.values(), return_exceptions=True)
+            staging.close()
             for executor in executors:
                 await executor.close()
 
@@ -255,7 +259,7 @@ class Scheduler:
         settings.create_time_utc = settings.schedule_time_utc = _rfc3339(run.created_ns)
         folder = self._settings.data_dir / "runs" / str(run.id)
         settings.workspace_path = str(folder / "workspace")
-        if self._artifacts.local_path(settings.pipeline_root or "gs://") is None:
+        if not settings.pipeline_root or self._artifacts.problem(settings.pipeline_root):
             settings.pipeline_root = str(folder / "artifacts")
         return request
 
