@@ -66,9 +66,9 @@ class Settings:
     empty: SQLite in the data directory. `executor`: subprocess, container, or the name of a plug-in; `authorizer`: of
     a plug-in, without which everybody may do everything (see `reprise.plugins`).
     `salts`: of projects, by name; a task's key holds that of its project, so another one makes all tasks run again.
-    `cache_max_age_s`: older outcomes of other runs answer no task; 0: no limit. `storage_options`: by scheme, what the
-    driver of an object store is made with. `most_copied_bytes`: for copies of what lies in object stores, beyond those
-    in use.
+    `cache_max_age_s`: older outcomes of other runs answer no task; 0: no limit.
+    `storage_options`: by scheme, what the driver of an object store is made with. `most_copied_bytes`: for copies of
+    what lies in object stores, beyond those in use.
     """
 
     data_dir: Path

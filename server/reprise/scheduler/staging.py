@@ -39,7 +39,7 @@ class LocalView:
 
     outputs_uri: str
     outputs_dir: str
-    inputs: Mapping[str, str] = field(default_factory=dict)  # path by URI, where they differ
+    inputs: Mapping[str, str] = field(default_factory=dict)  # path by URI
 
     @property
     def is_remote(self) -> bool:
@@ -73,7 +73,7 @@ class Staging:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def stage(self, inputs: engine.Values) -> dict[str, str]:
-        """Where the artifacts that no process can open by their URI are on this host, held until `release`.
+        """The path on this host of each artifact, by URI, held until `release`.
 
         Errors: StagingFailed, naming the input.
         """
@@ -147,15 +147,14 @@ class Staging:
             await self._in_thread(_remove, [view.path_of(uri) for uri in uris])
 
     def _split(self, inputs: engine.Values) -> tuple[dict[str, str], list[tuple[str, Known]]]:
-        """What a process finds by itself, where its path differs from its URI; and what has to be fetched."""
+        """What a process finds by itself; and what has to be fetched."""
         shown: dict[str, str] = {}
         remote: dict[str, tuple[str, Known]] = {}
         for group in inputs.artifacts:
             for artifact in group.artifacts:
                 path = self._artifacts.local_path(artifact.uri)
                 if path is not None:
-                    if str(path) != artifact.uri:
-                        shown[artifact.uri] = str(path)
+                    shown[artifact.uri] = str(path)
                 elif not self._artifacts.problem(artifact.uri):
                     known = Known(artifact.uri, artifact.digest, artifact.fingerprint)
                     remote[artifact.uri] = (group.name, known)
