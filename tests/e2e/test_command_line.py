@@ -162,3 +162,18 @@ def test_the_demonstration_ends_by_itself_with_code_0(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "none is left" in done.stdout
+
+
+def test_tasks_are_listed_by_filter_and_every_change_is_printed(reprise: Reprise) -> None:
+    reprise.submit("steps", "watched", "--no-cache")
+    run = f"{reprise.id}-watched"
+    answers = [json.loads(line) for line in reprise("watch", run, "--json", expect=1).splitlines()]
+    changes = [change for answer in answers for change in answer.get("changes", [])]
+    assert [int(change["sequence"]) for change in changes] == list(range(1, len(changes) + 1))
+    assert answers[-1]["isLast"]
+    rest = reprise("watch", run, "--json", "--resume", answers[0]["resumeToken"], expect=1)
+    again = [change for line in rest.splitlines() for change in json.loads(line).get("changes", [])]
+    assert again == changes[len(answers[0]["changes"]) :]
+    assert "FAILED  check" in reprise("watch", run, expect=1)
+    assert [task["taskName"] for task in reprise.json("tasks", run, "--filter", "state=FAILED")] == ["check"]
+    assert len(_rows(reprise("tasks", run, "--limit", "2"))) == 3
