@@ -131,7 +131,6 @@ class Scheduler:
             executors={executor.name: executor for executor in executors},
             maker=self._maker,
             artifacts=self._artifacts,
-            staging=staging,
             admission=Admission(self._settings.limits, self._settings.capacity),
             staging=staging,
             runs_dir=self._settings.data_dir / "runs",
