@@ -216,6 +216,8 @@ class ManagedEnvironments:
             await self._executor.cancel(handle)
             await self._executor.wait(handle)
             raise
+        finally:
+            self._executor.release([handle])
         if end.is_success:
             return
         said = await asyncio.to_thread(log_tail, work / str(number) / "log", _LOG_TAIL_BYTES)
