@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import planned
 import planner
 from execution import Run, World, as_values, execute, request_for
 from generate import Constructs, SpecMaker, constant, edited, run_parameters
-from planner import Config
+from past import Config, Unjudgeable
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.plan import plan
 from values import UNKNOWN, ArtifactValue, same
@@ -168,7 +169,7 @@ def compare_step(
     request = request_for(number + 1, step.spec, step.given, original, step.configs)
     try:
         expected = planner.plan(step.spec, step.given, original.past if original else None, step.configs)
-    except planner.Unjudgeable:
+    except Unjudgeable:
         return None, None
     actual = plan(request)
 
@@ -206,21 +207,21 @@ def compare_step(
     return None, run
 
 
-_EXACT_OF_A_DAG = (planner.NOT_TRIGGERED, planner.SKIP, planner.DROPPED)
+_EXACT_OF_A_DAG = (planned.NOT_TRIGGERED, planned.SKIP, planned.DROPPED)
 
 
-def agree(shown: engine.TaskRecord, expected: planner.Planned, constructs: Constructs) -> bool:
+def agree(shown: engine.TaskRecord, expected: planned.Planned, constructs: Constructs) -> bool:
     verdict = engine.Verdict.Name(shown.verdict).removeprefix("VERDICT_")
     if shown.kind in (engine.DAG, engine.LOOP, engine.ITERATION) and expected.verdict not in _EXACT_OF_A_DAG:
         # How a DAG sums up a mixture is not said; that something in it is still open must show.
-        is_settled = verdict not in (planner.EXECUTE, planner.RE_EVALUATE)
+        is_settled = verdict not in (planned.EXECUTE, planned.RE_EVALUATE)
         return is_settled == expected.is_settled
     if verdict != expected.verdict:
         return False
     if shown.kind in (engine.CONTAINER, engine.IMPORTER) and expected.reasons:
         if engine.Reason.Name(shown.reason) not in expected.reasons:
             return False
-        if expected.verdict == planner.REUSE:
+        if expected.verdict == planned.REUSE:
             outputs = as_values(shown.outputs)
             wanted = {slot: value for slot, value in expected.outputs.items() if value is not UNKNOWN}
             return outputs.keys() == wanted.keys() and all(
@@ -235,5 +236,5 @@ def tell(record: engine.TaskRecord) -> str:
     return " ".join(part for part in parts if part)
 
 
-def describe(expected: planner.Planned) -> str:
+def describe(expected: planned.Planned) -> str:
     return f"{expected.verdict} {'|'.join(sorted(expected.reasons))}"

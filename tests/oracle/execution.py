@@ -11,7 +11,7 @@ import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from planner import Config, Past, Slot, Task
+from past import Config, Past, Slot, Task
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.plan import RunMachine
 from reprise.scheduler.records import RunRecords

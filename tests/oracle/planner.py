@@ -6,147 +6,33 @@ left behind is read from its specification and its task records alone.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from values import ABSENT, UNKNOWN, as_text, same
-
-REUSE, RE_EVALUATE, EXECUTE, SKIP, NOT_TRIGGERED, DROPPED = (
-    "REUSE",
-    "RE_EVALUATE",
-    "EXECUTE",
-    "SKIP",
-    "NOT_TRIGGERED",
-    "DROPPED",
+from conditions import evaluate
+from key_fields import artifact_fields, compare, key_fields, key_of
+from past import Config, Past, Slot, Task, Unjudgeable, as_list, items_of, old_items, outcome_of
+from planned import (
+    CLOSED,
+    CONDITION_UNKNOWN,
+    DROPPED,
+    EXECUTE,
+    NOT_TRIGGERED,
+    OPEN,
+    RE_EVALUATE,
+    REUSE,
+    SKIP,
+    SURELY,
+    UNCERTAIN,
+    Plan,
+    Planned,
+    Scope,
+    lacking_of,
+    outputs_of_dag,
+    sources_of,
+    summary_of,
 )
-
-# How surely the children of a DAG will come to be decided, from best to worst.
-OPEN, UNCERTAIN, CONDITION_UNKNOWN, CLOSED = range(4)
-
-MAYBE, SURELY = 1, 2
-
-Slot = tuple[str, str]
-"""An input or output: ("parameters" or "artifacts", name)."""
-
-
-class Unjudgeable(Exception):
-    """The records or the guide do not say enough to decide this case."""
-
-
-@dataclass
-class Task:
-    """What a run kept of one task."""
-
-    task_id: int
-    path: str
-    kind: str
-    state: str
-    is_left_out: bool = False
-    was_started: bool = False
-    inputs: dict[Slot, Any] = field(default_factory=dict)
-    outputs: dict[Slot, Any] = field(default_factory=dict)
-    overrides: dict[Slot, Any] = field(default_factory=dict)
-    reason: str = ""
-
-    @property
-    def is_reused(self) -> bool:
-        return self.state == "SKIPPED" and not self.is_left_out
-
-    @property
-    def has_outcome(self) -> bool:
-        return self.state == "SUCCEEDED" or self.is_reused
-
-
-@dataclass
-class Past:
-    """A run that has ended."""
-
-    spec: dict[str, Any]
-    parameters: dict[str, Any]
-    tasks: dict[str, Task]
-    parent: Past | None = None
-    items: dict[str, list[Any]] = field(
-        default_factory=dict
-    )  # of loops that were expanded before they started
-
-
-@dataclass
-class Config:
-    """One PipelineTaskRerunConfig, addressed by a path of the original or of the new specification."""
-
-    path: str
-    skip_task: bool = False
-    inputs: dict[Slot, Any] | None = None
-    skip_downstream: bool = False
-    drop_overrides: tuple[str, ...] = ()
-
-
-@dataclass
-class Planned:
-    path: str
-    kind: str
-    verdict: str
-    reasons: frozenset[str]
-    outputs: dict[Slot, Any] = field(default_factory=dict)
-    original: str | None = None
-    is_fan_in: bool = (
-        False  # a loop that is not left out itself: iterations without output are left out of its lists
-    )
-    is_empty: bool = False  # a DAG in which nothing is still open
-    is_closed_box: bool = False  # a loop whose items are not known yet
-    would_skip: bool = False  # left out, unless its condition turns out to be false
-    lacking: dict[Slot, int] = field(
-        default_factory=dict
-    )  # outputs of a DAG that come from what is left out inside it
-    may_not_start: bool = False  # its own condition, or that of what holds it or comes before it, is open
-    is_cut: bool = False  # everything downstream of it, or of something in it, is left out as well
-
-    @property
-    def is_settled(self) -> bool:
-        """Nothing that is still to run can change how this task stands."""
-        return self.verdict in (REUSE, SKIP, NOT_TRIGGERED)
-
-    def lacks(self, slot: Slot) -> int:
-        """How surely an output is missing because a task is left out: not, if a condition holds, or surely."""
-        if self.would_skip:
-            return MAYBE
-        if self.is_fan_in:
-            return 0
-        return SURELY if self.verdict == SKIP else self.lacking.get(slot, 0)
-
-    def output(self, slot: Slot) -> Any:
-        if (self.kind == "CONTAINER" and not self.is_settled) or self.is_closed_box:
-            return UNKNOWN
-        return self.outputs.get(slot, ABSENT)
-
-
-@dataclass
-class Plan:
-    problems: list[str] = field(default_factory=list)
-    doubts: list[str] = field(default_factory=list)
-    """Needs of what is left out only if a condition turns out to be true: refused or not, the guide leaves open."""
-    tasks: dict[str, Planned] = field(default_factory=dict)
-    parameters: dict[str, Any] = field(default_factory=dict)
-    closed_loops: list[str] = field(default_factory=list)
-    items: dict[str, list[Any]] = field(default_factory=dict)
-
-
-@dataclass
-class Scope:
-    """The surroundings of the tasks of one DAG."""
-
-    component: dict[str, Any]
-    inputs: dict[Slot, Any]
-    path: str
-    original: str | None
-    gate: int
-    force: str  # "", EXECUTE or SKIP: what a config above asks for every leaf
-    force_reason: str
-    is_exit: bool
-    is_opened: bool = False  # left out in the original, with a task inside that is named now
+from values import ABSENT, UNKNOWN, as_text, same
 
 
 def plan(
@@ -427,7 +313,7 @@ class _Planner:
         # Key.
         if before is None or original is None:
             return verdict(EXECUTE, "NOT_IN_ORIGINAL")
-        found = _outcome(self.past, original)
+        found = outcome_of(self.past, original)
         if found is None:
             return verdict(EXECUTE, "NOT_SUCCEEDED", "INPUT_OVERRIDDEN")
         source_spec, outcome = found
@@ -511,8 +397,8 @@ class _Planner:
         if kind == "LOOP":
             return self._loop(inner, task, config)
         children = self._dag(inner)
-        outputs = _dag_outputs(component, children)
-        summary = _summary(
+        outputs = outputs_of_dag(component, children)
+        summary = summary_of(
             path,
             "DAG",
             original,
@@ -522,7 +408,7 @@ class _Planner:
             "" if is_opened else force,
             self.past is None,
         )
-        summary.lacking = _lacking(component, children)
+        summary.lacking = lacking_of(component, children)
         summary.would_skip = force == SKIP and not is_opened and gate >= CONDITION_UNKNOWN
         self._check_outputs(summary, component, children, "" if is_opened else force)
         return summary
@@ -540,7 +426,7 @@ class _Planner:
 
     def _loop(self, scope: Scope, task: dict[str, Any], config: Config | None) -> Planned:
         iterator = task["parameterIterator"]
-        items = _items(iterator, scope.inputs)
+        items = items_of(iterator, scope.inputs)
         if scope.gate == CLOSED or scope.force == SKIP or items is UNKNOWN:
             # Its iterations may be listed or not.
             self.plan.closed_loops.append(scope.path)
@@ -597,8 +483,8 @@ class _Planner:
             )
             children = self._dag(inner)
             results.append(children)
-            outputs = _dag_outputs(scope.component, children)
-            one = _summary(
+            outputs = outputs_of_dag(scope.component, children)
+            one = summary_of(
                 path,
                 "ITERATION",
                 original,
@@ -608,7 +494,7 @@ class _Planner:
                 "" if is_opened else force,
                 self.past is None,
             )
-            one.lacking = _lacking(scope.component, children)
+            one.lacking = lacking_of(scope.component, children)
             self._check_outputs(one, scope.component, children, "" if is_opened else force)
             iterations.append(one)
             self.plan.tasks[path] = one
@@ -619,9 +505,9 @@ class _Planner:
                 present = [value for value in values if value is not ABSENT]
                 unknown = any(value is UNKNOWN for value in values)
                 if section == "artifacts":
-                    present = [] if unknown else [one for value in present for one in _as_list(value)]
+                    present = [] if unknown else [one for value in present for one in as_list(value)]
                 collected[section, name] = UNKNOWN if unknown else present
-        summary = _summary(
+        summary = summary_of(
             scope.path,
             "LOOP",
             scope.original,
@@ -680,7 +566,7 @@ class _Planner:
         if force == SKIP:
             return
         for slot in summary.lacking:
-            sources = [(children[name], source) for name, source in _sources(component, slot)]
+            sources = [(children[name], source) for name, source in sources_of(component, slot)]
             uncut = [child.lacks(source) for child, source in sources if not child.is_cut]
             if not any(uncut):
                 continue
@@ -742,255 +628,5 @@ def _is_old(before: Task | None, slot: Slot, value: Any) -> bool:
     if before is None or slot not in before.inputs:
         return False
     if slot[0] == "artifacts":
-        return _artifacts(before.inputs[slot]) == _artifacts(value)
+        return artifact_fields(before.inputs[slot]) == artifact_fields(value)
     return same(before.inputs[slot], value)
-
-
-def _outcome(past: Past, path: str) -> tuple[dict[str, Any], Task] | None:
-    """The outcome that stands for a task: its run's, or, if it was never started there, an ancestor's."""
-    run: Past | None = past
-    while run is not None:
-        task = run.tasks.get(path)
-        if task is None:
-            return None
-        if task.has_outcome:
-            return run.spec, task
-        if task.state == "FAILED" or task.was_started or task.is_left_out or task.reason == "CONDITION_FALSE":
-            return None
-        above = _path_in_parent(run, path)
-        if above is None:
-            return None
-        path, run = above, run.parent
-    return None
-
-
-def _path_in_parent(run: Past, path: str) -> str | None:
-    """Where a task of a run was in the run's original: the same names, iterations by their items."""
-    if run.parent is None:
-        return None
-    here, there = "", ""
-    for segment in path.split("."):
-        name = re.sub(r"\[\d+\]$", "", segment)
-        here, there = f"{here}.{name}".lstrip("."), f"{there}.{name}".lstrip(".")
-        if name != segment:
-            index = int(segment[len(name) + 1 : -1])
-            items, before = old_items(run, here), old_items(run.parent, there)
-            ordinal = sum(1 for other in items[:index] if same(other, items[index]))
-            twins = [number for number, item in enumerate(before) if same(item, items[index])]
-            if ordinal >= len(twins):
-                return None
-            here, there = f"{here}[{index}]", f"{there}[{twins[ordinal]}]"
-    return there
-
-
-def old_items(past: Past, loop: str) -> list[Any]:
-    """The items of a loop of a run that has ended."""
-    if loop not in past.tasks or f"{loop}[0]" not in past.tasks:
-        return []
-    task, _ = _definition(past.spec, loop)
-    items = _items(task["parameterIterator"], past.tasks[loop].inputs)
-    if items is ABSENT:
-        items = past.items.get(loop, ABSENT)
-    if items is ABSENT:
-        raise Unjudgeable(f"what {loop} looped over is not on record, because it never started")
-    return items
-
-
-def _items(iterator: dict[str, Any], inputs: dict[Slot, Any]) -> Any:
-    items = iterator["items"]
-    if "raw" in items:
-        return json.loads(items["raw"])
-    value = inputs.get(("parameters", items["inputParameter"]), ABSENT)
-    return json.loads(value) if isinstance(value, str) else value
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _summary(
-    path: str,
-    kind: str,
-    original: str | None,
-    gate: int,
-    children: list[Planned],
-    outputs: dict[Slot, Any],
-    force: str,
-    is_first: bool,
-) -> Planned:
-    verdicts = {child.verdict for child in children}
-    if gate == CLOSED:
-        verdict, outputs = NOT_TRIGGERED, {}
-    elif gate == CONDITION_UNKNOWN:
-        verdict = RE_EVALUATE
-    elif force == SKIP and not verdicts & {EXECUTE, RE_EVALUATE}:
-        verdict = SKIP
-    elif EXECUTE in verdicts:
-        verdict = EXECUTE
-    elif RE_EVALUATE in verdicts or gate == UNCERTAIN:
-        verdict = RE_EVALUATE
-    elif REUSE in verdicts or SKIP not in verdicts:
-        verdict = EXECUTE if is_first else REUSE
-    else:
-        verdict = SKIP
-    is_empty = not verdicts & {EXECUTE, RE_EVALUATE} or all(child.is_empty for child in children)
-    may_not_start = gate == CONDITION_UNKNOWN
-    return Planned(
-        path,
-        kind,
-        verdict,
-        frozenset({"CHILDREN"}),
-        outputs,
-        original,
-        is_empty=is_empty,
-        may_not_start=may_not_start,
-    )
-
-
-def _sources(component: dict[str, Any], slot: Slot) -> list[tuple[str, Slot]]:
-    """The children that an output of a DAG comes from, each with the output that is taken."""
-    output = component["dag"]["outputs"][slot[0]][slot[1]]
-    if "valueFromOneof" in output:
-        sources = output["valueFromOneof"]["parameterSelectors"]
-    else:
-        sources = output.get("artifactSelectors") or [output["valueFromParameter"]]
-    return [
-        (
-            source["producerSubtask"],
-            (slot[0], source.get("outputParameterKey") or source["outputArtifactKey"]),
-        )
-        for source in sources
-    ]
-
-
-def _lacking(component: dict[str, Any], children: dict[str, Planned]) -> dict[Slot, int]:
-    found: dict[Slot, int] = {}
-    for section, outputs in component["dag"].get("outputs", {}).items():
-        for name in outputs:
-            sources = _sources(component, (section, name))
-            lack = max((children[child].lacks(source) for child, source in sources), default=0)
-            if lack:
-                found[section, name] = lack
-    return found
-
-
-def _dag_outputs(component: dict[str, Any], children: dict[str, Planned]) -> dict[Slot, Any]:
-    outputs: dict[Slot, Any] = {}
-    declared = component["dag"].get("outputs", {})
-    for name, output in declared.get("parameters", {}).items():
-        if "valueFromParameter" in output:
-            source = output["valueFromParameter"]
-            outputs["parameters", name] = children[source["producerSubtask"]].output(
-                ("parameters", source["outputParameterKey"])
-            )
-        else:
-            values = [
-                children[source["producerSubtask"]].output(("parameters", source["outputParameterKey"]))
-                for source in output["valueFromOneof"]["parameterSelectors"]
-            ]
-            present = [value for value in values if value is not ABSENT]
-            if not present and all(child.is_settled for child in children.values()):
-                raise Unjudgeable("a choice between nothing fails its group")
-            outputs["parameters", name] = present[0] if present else ABSENT
-            if any(value is UNKNOWN for value in present):
-                outputs["parameters", name] = UNKNOWN
-    for name, output in declared.get("artifacts", {}).items():
-        source = output["artifactSelectors"][0]
-        outputs["artifacts", name] = children[source["producerSubtask"]].output(
-            ("artifacts", source["outputArtifactKey"])
-        )
-    return outputs
-
-
-# Keys.
-
-
-def _definition(spec: dict[str, Any], path: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The task at a path of a specification, and its component."""
-    component = spec["root"]
-    task: dict[str, Any] = {}
-    for segment in path.split("."):
-        task = component["dag"]["tasks"][re.sub(r"\[\d+\]$", "", segment)]
-        component = spec["components"][task["componentRef"]["name"]]
-    return task, component
-
-
-def key_of(spec: dict[str, Any], path: str, inputs: dict[Slot, Any]) -> dict[str, Any]:
-    """The fields of the key of a task that has run with these inputs."""
-    return key_fields(spec, _definition(spec, path)[1], inputs)
-
-
-def key_fields(spec: dict[str, Any], component: dict[str, Any], inputs: dict[Slot, Any]) -> dict[str, Any]:
-    """All that decides an outcome, each under its name. Absent inputs are no fields."""
-    container = spec["deploymentSpec"]["executors"][component["executorLabel"]]["container"]
-    fields: dict[str, Any] = {
-        "executor.image": container.get("image", ""),
-        "executor.command": container.get("command", []),
-        "executor.args": container.get("args", []),
-    }
-    for variable in container.get("env", []):
-        fields["executor.env." + variable["name"]] = variable["value"]
-    declared = component.get("inputDefinitions", {})
-    for (section, name), value in inputs.items():
-        if value is ABSENT:
-            continue
-        if section == "parameters":
-            kind = declared.get("parameters", {}).get(name, {}).get("parameterType", "")
-            fields["inputs.parameters." + name] = value if value is UNKNOWN else [kind, value]
-        else:
-            fields["inputs.artifacts." + name] = value if value is UNKNOWN else _artifacts(value)
-    for name, output in component.get("outputDefinitions", {}).get("parameters", {}).items():
-        fields["outputs.parameters." + name] = output["parameterType"]
-    for name, output in component.get("outputDefinitions", {}).get("artifacts", {}).items():
-        fields["outputs.artifacts." + name] = output["artifactType"]["schemaTitle"]
-    return fields
-
-
-def _artifacts(value: Any) -> list[list[str]]:
-    return [
-        [one.schema_title, one.digest, "" if one.digest else one.uri, one.metadata] for one in _as_list(value)
-    ]
-
-
-def compare(old: dict[str, Any], new: dict[str, Any]) -> Any:
-    """True: they differ for sure. False: they are equal. UNKNOWN: that depends on what is not known yet."""
-    unknown = False
-    for name in old.keys() | new.keys():
-        if new.get(name) is UNKNOWN:
-            unknown = True
-        elif name not in old or name not in new or not same(old[name], new[name]):
-            return True
-    return UNKNOWN if unknown else False
-
-
-# Conditions.
-
-_COMPARISON = re.compile(
-    r"^(?P<not>!\()?(?P<cast>int\()?inputs\.parameter_values\['(?P<name>[^']+)'\]\)? (?P<op>==|!=|>|<) "
-    r"(?:'(?P<text>[^']*)'|(?P<number>-?\d+))\)?$"
-)
-
-
-def evaluate(condition: str, inputs: dict[Slot, Any]) -> Any:
-    """True, False or UNKNOWN. Knows the conditions that the generator writes, and no others."""
-    answers = []
-    for part in condition.split(" && "):
-        match = _COMPARISON.match(part)
-        if match is None:
-            raise ValueError(f"not a condition of the generator: {part}")
-        value = inputs.get(("parameters", match["name"]), ABSENT)
-        if value is UNKNOWN:
-            answers.append(UNKNOWN)
-            continue
-        other: Any = match["text"] if match["number"] is None else int(match["number"])
-        if value is ABSENT:
-            raise Unjudgeable("a condition on an absent value fails its task")
-        if match["cast"]:
-            value = int(value)
-        answer = {"==": value == other, "!=": value != other, ">": False, "<": False}[match["op"]]
-        if match["op"] in "<>":
-            answer = value > other if match["op"] == ">" else value < other
-        answers.append(not answer if match["not"] else answer)
-    if any(answer is False for answer in answers):
-        return False
-    return UNKNOWN if any(answer is UNKNOWN for answer in answers) else True

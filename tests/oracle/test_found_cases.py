@@ -6,7 +6,7 @@ from typing import Any
 
 from cases import Step, compare_steps
 from generate import Constructs
-from planner import Config
+from past import Config
 
 _TEXT = {"parameterType": "STRING"}
 
