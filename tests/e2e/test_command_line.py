@@ -184,3 +184,18 @@ def test_a_task_is_explained_and_the_cache_is_looked_into_and_emptied(reprise: R
     assert sorted(entry["task"] for entry in kept) == ["multiply", "prepare", "publish"]
     reprise("cache", "drop", expect=2)
     reprise("cache", "drop", of_pipeline, "--older-than=soon", expect=2)
+
+
+def test_tasks_are_listed_by_filter_and_every_change_is_printed(reprise: Reprise) -> None:
+    reprise.submit("steps", "watched", "--no-cache")
+    run = f"{reprise.id}-watched"
+    answers = [json.loads(line) for line in reprise("watch", run, "--json", expect=1).splitlines()]
+    changes = [change for answer in answers for change in answer.get("changes", [])]
+    assert [int(change["sequence"]) for change in changes] == list(range(1, len(changes) + 1))
+    assert answers[-1]["isLast"]
+    rest = reprise("watch", run, "--json", "--resume", answers[0]["resumeToken"], expect=1)
+    again = [change for line in rest.splitlines() for change in json.loads(line).get("changes", [])]
+    assert again == changes[len(answers[0]["changes"]) :]
+    assert "FAILED  check" in reprise("watch", run, expect=1)
+    assert [task["taskName"] for task in reprise.json("tasks", run, "--filter", "state=FAILED")] == ["check"]
+    assert len(_rows(reprise("tasks", run, "--limit", "2"))) == 3

@@ -350,6 +350,19 @@ def _add_reading(add: _Adder, connection: _Parser) -> None:
     wait = add("wait", "reprise.cli.runs:wait", "wait until a run has ended", connection)
     wait.add_argument("run", metavar="RUN")
     wait.add_argument("--timeout", type=float, metavar="SECONDS", help="give up waiting (the run goes on)")
+    tasks = add(
+        "tasks", "reprise.cli.observing:tasks", "list the tasks of a run, a large one too", connection
+    )
+    tasks.add_argument("run", metavar="RUN")
+    tasks.add_argument("--filter", default="", help="e.g. 'state=FAILED AND task_unique_name=\"loop*\"'")
+    tasks.add_argument(
+        "--limit", type=int, default=100, metavar="N", help="at most so many; 0: all (default 100)"
+    )
+    watch = add(
+        "watch", "reprise.cli.observing:watch", "print every change of a run until it has ended", connection
+    )
+    watch.add_argument("run", metavar="RUN")
+    watch.add_argument("--resume", default="", metavar="TOKEN", help="of a line of --json: go on after it")
     logs = add("logs", "reprise.cli.runs:logs", "print what a task printed", connection)
     logs.add_argument("run", metavar="RUN")
     logs.add_argument("task", metavar="TASK", help="its path, the end of it, or its id")

@@ -26,6 +26,7 @@ from reprise.pb.v1 import pipeline_job_pb2 as jobs
 from reprise.pb.v1 import pipeline_service_pb2 as service
 from reprise.pb.v1 import pipeline_state_pb2 as states
 from reprise.pb.v1 import rerun_pb2 as reruns
+from reprise.pb.v1 import watch_pb2 as watching
 
 DEFAULT_SERVER = "127.0.0.1:50051"
 DEFAULT_PROJECT = "default"
@@ -238,6 +239,44 @@ class Client:
                 raise TimeoutError(f"{run} has not ended within {timeout_s:g} s")
             self._sleep(pause_s)
             pause_s = min(pause_s * 1.5, _LONGEST_PAUSE_S)
+
+    def tasks(
+        self, run: str, filter: str = "", limit: int | None = None, fields: Sequence[str] = ()
+    ) -> Iterator[jobs.PipelineTaskDetail]:
+        """The tasks of a run by their ids, fetched in pages as they are needed: for runs too large for `get`."""
+        request = watching.ListPipelineTasksRequest(parent=self.run_name(run), filter=filter)
+        request.read_mask.paths.extend(fields)
+        left = limit
+        while left is None or left > 0:
+            request.page_size = 1000 if left is None else min(left, 1000)
+            page = self._call("ListPipelineTasks", request, watching.ListPipelineTasksResponse)
+            yield from page.tasks
+            left = None if left is None else left - len(page.tasks)
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return
+
+    def changes(
+        self, run: str, resume_token: str = "", outage_s: float = 60.0
+    ) -> Iterator[watching.WatchPipelineJobResponse]:
+        """Every change of a state from the first, or since the answer with that token, until the run has ended.
+
+        Goes on over an outage of the server that is shorter than `outage_s`. Heartbeats are passed over.
+        """
+        request = watching.WatchPipelineJobRequest(name=self.run_name(run), resume_token=resume_token)
+        until = None
+        while True:
+            try:
+                for answer in self._stream("WatchPipelineJob", request, watching.WatchPipelineJobResponse):
+                    request.resume_token, until = answer.resume_token, None
+                    if answer.changes or answer.is_last:
+                        yield answer
+                return
+            except UnavailableError:
+                until = time.monotonic() + outage_s if until is None else until
+                if time.monotonic() + _LONGEST_PAUSE_S > until:
+                    raise
+            self._sleep(_LONGEST_PAUSE_S)
 
     def wait(self, run: str, timeout_s: float | None = None) -> jobs.PipelineJob:
         """The run when it has ended, without its spec. Errors: TimeoutError."""
