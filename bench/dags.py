@@ -1,8 +1,8 @@
 """Large DAGs for the benchmarks: as the Struct of a compiled spec, and as the records that a finished run of it left.
 
 Written byte by byte, because building a million tasks from protobuf objects takes minutes. `python bench/dags.py` holds
-it against the real thing: the Struct is what `json_format` makes of the same spec, and the planner finds the keys of
-the records unchanged.
+it against the real thing: the Struct is what `json_format` makes of the same spec, and the planner finds the keys
+unchanged.
 """
 
 from __future__ import annotations
