@@ -90,7 +90,35 @@ fn measure(name: &str, mut round: impl FnMut()) {
     println!("{name:<24}{best:8.0} ns");
 }
 
-fn main() {
+/// Digests of the canonical text of every google.protobuf.Value in a file, each behind its length (`u32`, least byte
+/// first): the nanoseconds of one round over all, and a digest of the digests. `bench/cache_keys.py` asks for this.
+fn digest_file(path: &str) -> std::io::Result<()> {
+    let bytes = std::fs::read(path)?;
+    let mut values = Vec::new();
+    let mut rest = bytes.as_slice();
+    while let Some((length, after)) = rest.split_first_chunk::<4>() {
+        let Some((value, after)) = after.split_at_checked(u32::from_le_bytes(*length) as usize) else { break };
+        values.push(value);
+        rest = after;
+    }
+    let mut digests = Vec::with_capacity(values.len() * 32);
+    let mut text = Vec::new();
+    let start = Instant::now();
+    for value in &values {
+        text.clear();
+        let _ = _core::canonical::write_protobuf(black_box(value), &mut text);
+        digests.extend_from_slice(&_core::key::digest(&text));
+    }
+    let nanoseconds = start.elapsed().as_nanos();
+    println!("{nanoseconds} {}", _core::value::hex(&_core::key::digest(&digests)));
+    Ok(())
+}
+
+fn main() -> std::io::Result<()> {
+    let mut arguments = std::env::args().skip_while(|argument| argument != "--values");
+    if let Some(path) = arguments.nth(1) {
+        return digest_file(&path);
+    }
     let (component, parameters) = (component(), parameters());
     let mut key = KeyBuilder::new();
     fill(&mut key, &component, &parameters);
@@ -112,4 +140,5 @@ fn main() {
     measure("parse into a value", || {
         black_box(Value::from_protobuf_struct(black_box(&parameters)).is_ok());
     });
+    Ok(())
 }
