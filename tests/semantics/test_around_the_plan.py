@@ -10,7 +10,7 @@ import pytest
 from building import Leaf, Of, Task
 from parts import FILE, READ, chain
 from reprise.artifact.contract import Known, Presence
-from reprise.artifact.local import LocalArtifacts
+from reprise.artifact.places import ArtifactPlaces
 from reprise.client import UnavailableError
 from reprise.domain.errors import Unavailable
 from reprise.main import Server, Settings
@@ -45,10 +45,11 @@ def _same_project(server: Server, folder: Path, run: str) -> Stage:
     return Stage(server.grpc_address, folder, project=run.split("/")[1])
 
 
-class FlakyPlace(LocalArtifacts):
+class FlakyPlace(ArtifactPlaces):
     """The local disk, as an object store shows itself whose network is away for a while."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
         self.is_away = threading.Event()
         self.was_asked = threading.Event()
 
@@ -61,8 +62,8 @@ class FlakyPlace(LocalArtifacts):
 
 @pytest.fixture
 def flaky(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[FlakyPlace, Stage]]:
-    place = FlakyPlace()
-    monkeypatch.setattr("reprise.main.LocalArtifacts", lambda: place)
+    place = FlakyPlace(tmp_path / "copies")
+    monkeypatch.setattr("reprise.main.ArtifactPlaces", lambda *_settings: place)
     with Server(Settings(tmp_path / "data", grpc="127.0.0.1:0", environments="host")) as server:
         stage = Stage(server.grpc_address, tmp_path)
         yield place, stage
