@@ -1,4 +1,4 @@
-"""P4: a rerun without configs of a run of which one task failed, durable when answered, on SQLite with synchronous=FULL.
+"""P4: a rerun without configs of a run of which one task failed, durable when answered, SQLite with synchronous=FULL.
 
     python bench/rerun_call.py [--tasks 100000] [--rounds 7] [--artifacts] [--etag]
 

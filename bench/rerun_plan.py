@@ -1,4 +1,4 @@
-"""P1: the plan of a rerun whose spec is unchanged, bytes in and bytes out, against graph libraries doing the diff alone.
+"""P1: the plan of a rerun whose spec is unchanged, bytes in and out, against graph libraries doing the diff alone.
 
     python bench/rerun_plan.py [--tasks 10000 100000] [--shapes layered block shuffled] [--rounds 7]
 

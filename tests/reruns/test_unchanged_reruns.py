@@ -9,7 +9,6 @@ from pathlib import Path
 
 import dags
 import pytest
-from rerun_call import PARENT, ended_run, with_files
 from reprise.artifact.local import LocalArtifacts
 from reprise.domain.commands import CreateRun, TaskConfig
 from reprise.domain.errors import Aborted, FailedPrecondition, NotFound
@@ -21,6 +20,7 @@ from reprise.service import PipelineService
 from reprise.store.open import open_store
 from reprise.store.sql import SqlStore
 from reprise.unchanged import UnchangedReruns
+from rerun_call import PARENT, ended_run, with_files
 
 TASKS = 200
 
@@ -38,7 +38,7 @@ class World:
         self.service = PipelineService(
             self.store, LocalArtifacts(), folder / "data", time.time_ns, lambda: "made"
         )
-        self.fast = UnchangedReruns(self.store, LocalArtifacts())
+        self.fast = UnchangedReruns(self.store, LocalArtifacts(), {})
         self.command = CreateRun(
             PARENT,
             "r",
