@@ -35,10 +35,10 @@ class Campaign:
         self._progress = progress
         self._points = list(SERVER_POINTS) + list(SUPERVISOR_POINTS)
 
-    def run(self, kills: int) -> dict[str, Any]:
-        """At least so many kills of servers, supervisors and spawners; then rest, and every check."""
+    def run(self, kills: int, within_s: float) -> dict[str, Any]:
+        """So many kills of servers, supervisors and spawners, or as many as go `within_s`; then rest, and every check."""
         began = time.monotonic()
-        while self.kills.total() < kills:
+        while self.kills.total() < kills and time.monotonic() - began < within_s:
             self._live(self._crash_point())
             self._note(began)
         self._rest()

@@ -18,6 +18,14 @@ class Scale:
         return int(os.environ.get("REPRISE_FAULTS_KILLS", "1000" if self.is_long else "30"))
 
     @property
+    def within_s(self) -> float:
+        return float(os.environ.get("REPRISE_FAULTS_WITHIN_S", "2700" if self.is_long else "90"))
+
+    @property
+    def seed(self) -> int:
+        return int(os.environ.get("REPRISE_FAULTS_SEED", "5"))
+
+    @property
     def images(self) -> int:
         return 1200 if self.is_long else 120
 

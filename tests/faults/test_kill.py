@@ -14,9 +14,9 @@ from .conftest import Scale
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_what_was_told_and_what_was_run_survive_kill_9(tmp_path: Path, scale: Scale) -> None:
-    campaign = Campaign(tmp_path, seed=5, progress=scale.progress)
+    campaign = Campaign(tmp_path, seed=scale.seed, progress=scale.progress)
     try:
-        figures = campaign.run(scale.kills)
+        figures = campaign.run(scale.kills, scale.within_s)
     finally:
         campaign.lives.close()
     print(json.dumps(figures))
