@@ -56,15 +56,12 @@ MUTANTS = (
                 "            for job in group:\n                job.answered.release()\n"
                 "            __import__('time').sleep(0.02)\n",
             ),
-            ("            for job in group:\n                job.answered.release()\n            self._tell", "            self._tell"),
+            (
+                "            for job in group:\n                job.answered.release()\n            self._tell",
+                "            self._tell",
+            ),
         ],
         "faults/test_power_loss.py",
-    ),
-    Mutant(
-        "a store that is away ends the hold of the run",
-        "scheduler/driver.py",
-        [("except (Unavailable, ResourceExhausted) as error:\n", "except ZeroDivisionError as error:\n")],
-        "faults/test_store_away.py",
     ),
     Mutant(
         "a cancel on a full disk that waits for room",

@@ -81,7 +81,7 @@ next_supervisor: Callable[[], str | None] = _none
 
 def arm(environment: Mapping[str, str]) -> None:
     """Take the place from these variables; without the variable nothing is reached any more."""
-    global reach, next_supervisor  # noqa: PLW0603 (the whole process dies, or nothing of it)
+    global reach, next_supervisor
     reach, next_supervisor = _never, _none
     if VARIABLE in environment:
         countdown = _Countdown(environment[VARIABLE])

@@ -36,7 +36,7 @@ class Campaign:
         self._points = list(SERVER_POINTS) + list(SUPERVISOR_POINTS)
 
     def run(self, kills: int, within_s: float) -> dict[str, Any]:
-        """So many kills of servers, supervisors and spawners, or as many as go `within_s`; then rest, and every check."""
+        """So many kills, or as many as go into `within_s`; then rest, and every check."""
         began = time.monotonic()
         while self.kills.total() < kills and time.monotonic() - began < within_s:
             self._live(self._crash_point())
@@ -69,7 +69,8 @@ class Campaign:
             return
         is_over = threading.Event()
         callers = [
-            Caller(self.lives.grpc, self.told, self._chance.randrange(2**32), most_active=14) for _ in range(3)
+            Caller(self.lives.grpc, self.told, self._chance.randrange(2**32), most_active=14)
+            for _ in range(3)
         ]
         threads = [threading.Thread(target=caller.go_on, args=(is_over,)) for caller in callers]
         for thread in threads:
@@ -124,7 +125,9 @@ class Campaign:
             if not asked.run_id and not asked.is_refused:
                 caller._make(asked)
         deadline = time.monotonic() + _REST_WITHIN_S
-        while unfinished := [job for job in caller.client.list(fields=("name", "state")) if job.state not in ENDED]:
+        while unfinished := [
+            job for job in caller.client.list(fields=("name", "state")) if job.state not in ENDED
+        ]:
             assert time.monotonic() < deadline, f"these do not end: {[job.name for job in unfinished]}"
             time.sleep(0.1)
         for name in self.told.batches:

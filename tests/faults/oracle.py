@@ -6,7 +6,7 @@ It reads the database past the store's code. Each check names the invariant that
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,8 @@ class Oracle:
         self._told = told
         self._look: Look = SqliteLook(data_dir / "reprise.db")
         self._runs = {
-            row[0]: row for row in self._look.rows("SELECT id, job_id, state, error_code, error_message FROM runs")
+            row[0]: row
+            for row in self._look.rows("SELECT id, job_id, state, error_code, error_message FROM runs")
         }
         self._attempts = self._look.rows("SELECT run_id, task_id, number, state, handle FROM attempts")
         self._records = {run_id: self._records_of(run_id) for run_id in self._runs}
@@ -81,10 +82,14 @@ class Oracle:
             elif asked is not None:
                 reused = self._reused(line.run_id)
                 late = [
-                    name for name in asked.tasks[line.task] if (line.run_id, name) not in ended and name not in reused
+                    name
+                    for name in asked.tasks[line.task]
+                    if (line.run_id, name) not in ended and name not in reused
                 ]
                 deleted = line.run_id not in self._runs
-                assert not late or (deleted and asked.original), f"{asked.job_id}: {line.task} began before {late}"
+                assert not late or (deleted and asked.original), (
+                    f"{asked.job_id}: {line.task} began before {late}"
+                )
 
     def check_starts(self) -> None:
         """I-3, I-8: an attempt runs at most once, and only after its start was committed; none after a cancel."""
@@ -98,7 +103,9 @@ class Oracle:
             for task_id, attempt, before, after in changes_of(self._look, run_id):
                 if task_id == 0 and after in (RunState.CANCELLING, RunState.CANCELLED):
                     is_cancelling = True
-                assert not (is_cancelling and attempt and before == 0), f"run {run_id}: a start after the cancel"
+                assert not (is_cancelling and attempt and before == 0), (
+                    f"run {run_id}: a start after the cancel"
+                )
 
     def check_moves(self) -> None:
         """I-5: only along the edges."""
@@ -168,7 +175,8 @@ class Oracle:
             run_id
             for run_id in self._runs
             if any(
-                task == 0 and after == RunState.CANCELLING for task, _, _, after in changes_of(self._look, run_id)
+                task == 0 and after == RunState.CANCELLING
+                for task, _, _, after in changes_of(self._look, run_id)
             )
         }
         for line in self._ledger:
@@ -188,7 +196,10 @@ class Oracle:
                         for one in self._records[task.source.run_id].tasks
                         if one.task_id == task.source.task_id
                     )
-                    assert task.outputs.SerializeToString() == source.outputs.SerializeToString(), (run_id, task.path)
+                    assert task.outputs.SerializeToString() == source.outputs.SerializeToString(), (
+                        run_id,
+                        task.path,
+                    )
 
     def check_survivors(self) -> None:
         """I-4: nothing is alive, by the environment of the processes, the ledger, and the supervisors' own marks."""
@@ -209,7 +220,9 @@ class Oracle:
 
     def _reused(self, run_id: int) -> set[str]:
         records = self._records.get(run_id)
-        return {task.path for task in records.tasks if task.HasField("source")} if records is not None else set()
+        return (
+            {task.path for task in records.tasks if task.HasField("source")} if records is not None else set()
+        )
 
     def _records_of(self, run_id: int) -> Any:
         rows = self._look.rows(

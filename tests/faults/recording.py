@@ -1,8 +1,8 @@
 """SQLite as the store uses it, over a VFS that records every write and every sync of its files.
 
-SQLite's own VFS does the work underneath; what is recorded is enough to build the disk as a
-power cut at any moment might leave it. apsw's files have no shared memory, so there is one connection in exclusive mode,
-which the store's connections take turns at; a transaction keeps its turn to the end.
+SQLite's own VFS does the work underneath; what is recorded is enough to build the disk as a power cut at any
+moment might leave it. apsw's files have no shared memory, so there is one connection in exclusive mode, which the
+store's connections take turns at; a transaction keeps its turn to the end.
 """
 
 from __future__ import annotations

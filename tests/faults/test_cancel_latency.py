@@ -45,7 +45,9 @@ def test_cancelled_is_reached_within_the_grace_and_a_second_and_nothing_survives
             assert processes_with(b"LEDGER=" + str(ledger).encode()) == []
     took_s.sort()
     p99 = took_s[min(len(took_s) - 1, int(len(took_s) * 0.99))]
-    print(f"{len(took_s)} cancels: median {took_s[len(took_s) // 2]:.2f} s, p99 {p99:.2f} s, grace {_GRACE_S} s")
+    print(
+        f"{len(took_s)} cancels: median {took_s[len(took_s) // 2]:.2f} s, p99 {p99:.2f} s, grace {_GRACE_S} s"
+    )
     assert p99 <= _GRACE_S + 1.0
 
 

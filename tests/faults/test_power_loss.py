@@ -110,9 +110,7 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[
     recording.begin_with(tmp_path / "recorded" / "reprise.db")
     with monkeypatch.context() as patched:
         patched.setattr(connection, "sqlite3", double)
-        patched.setattr(
-            connection.SqliteTransaction, "large", lambda self, column, row_id: _read_blob(self, column, row_id)
-        )
+        patched.setattr(connection.SqliteTransaction, "large", _read_blob)
         store = open_store(tmp_path / "recorded", ballast_bytes=4096)
         yield store, recording
         store.close()

@@ -17,7 +17,9 @@ from .workload import read_ledger
 def test_runs_go_on_when_the_store_comes_back_and_nothing_was_killed_or_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reprise.main.open_store", lambda place, now_ns: open_store(place, busy_timeout_s=0.05))
+    monkeypatch.setattr(
+        "reprise.main.open_store", lambda place, now_ns: open_store(place, busy_timeout_s=0.05)
+    )
     gate, ledger = tmp_path / "gate", tmp_path / "ledger"
     waits = f"while ! test -e {gate}; do sleep 0.02; done"
     with embedded(tmp_path / "data", ledger) as stage:

@@ -1,7 +1,7 @@
 """Pipelines whose tasks keep a ledger: every line is on the disk before the task goes on.
 
-A line says `begin` or `end`, the mark of the attempt (run.task.number.random), the task's name and its process. A task's
-`end` is the last thing that it does.
+A line says `begin` or `end`, the mark of the attempt (run.task.number.random), the task's name and its process. A
+task's `end` is the last thing that it does.
 """
 
 from __future__ import annotations
@@ -105,7 +105,12 @@ def shape(name: str, chance: random.Random) -> dict[str, Any]:
             return spec({"a": (nap(), ()), **fan, "z": (nap(), tuple(fan))})
         case "diamond":
             return spec(
-                {"a": (nap(), ()), "b": (nap(), ("a",)), "c": (_LEAVES_A_DAEMON, ("a",)), "d": ("", ("b", "c"))}
+                {
+                    "a": (nap(), ()),
+                    "b": (nap(), ("a",)),
+                    "c": (_LEAVES_A_DAEMON, ("a",)),
+                    "d": ("", ("b", "c")),
+                }
             )
         case "failing":
             return spec({"a": (nap(), ()), "b": ("exit 3", ("a",)), "c": ("", ("b",)), "d": (nap(), ("a",))})
@@ -115,7 +120,9 @@ def shape(name: str, chance: random.Random) -> dict[str, Any]:
 
 
 def create_request(parent: str, job_id: str, pipeline: Mapping[str, Any]) -> service.CreatePipelineJobRequest:
-    request = service.CreatePipelineJobRequest(parent=parent, pipeline_job_id=job_id, request_id=f"id-{job_id}")
+    request = service.CreatePipelineJobRequest(
+        parent=parent, pipeline_job_id=job_id, request_id=f"id-{job_id}"
+    )
     spec_ = struct_pb2.Struct()
     json_format.ParseDict(pipeline, spec_)
     request.pipeline_job.pipeline_spec.CopyFrom(spec_)
