@@ -96,6 +96,7 @@ class RunDriver:
         # While what happened is told again: launches that came to nothing, because inputs were lost.
         self._spent = self._records.times_sent_back()
         self._cancel_told = asyncio.Event()
+        self._ended_unstarted: list[int] = []
 
     def wake_for_cancel(self) -> None:
         self._is_cancelling = True
@@ -174,6 +175,11 @@ class RunDriver:
         if ended:
             decisions = self._machine.advance(engine.Events(ended=ended))
             self._note_failures(ended)
+            self._apply(decisions)
+        # Before the cancel is told again the core launches what that cancel had ended: nothing else would end it.
+        unstarted = [self._records.as_event(task_id) for task_id in self._ended_unstarted]
+        if unstarted:
+            decisions = self._machine.advance(engine.Events(cancel=True, ended=unstarted))
             self._apply(decisions)
         self._keep_back()
         return decisions
@@ -274,6 +280,8 @@ class RunDriver:
                     elif not self._records.is_ended(decision.task_id):
                         self._records.launch(decision.launch, now_ns)
                         self._queue.append(decision.launch)
+                    elif not self._records[decision.task_id].end_order:
+                        self._ended_unstarted.append(decision.task_id)
 
     def _fill_window(self) -> None:
         while self._queue and len(self._leaves) < self._window:
