@@ -11,6 +11,14 @@ from containers import NoPodman, Podman, podman
 from served import PROJECT_ALIAS, Served
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--long-faults",
+        action="store_true",
+        help="the long form of tests/faults: more than a thousand kills and power cuts, some 30 minutes",
+    )
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server for all tests: each uses ids of its own."""

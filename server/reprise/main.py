@@ -66,6 +66,7 @@ class Settings:
     empty: SQLite in the data directory. `executor`: subprocess, container, or the name of a plug-in; `authorizer`: of
     a plug-in, without which everybody may do everything (see `reprise.plugins`).
     `salts`: of projects, by name; a task's key holds that of its project, so another one makes all tasks run again.
+    `retention_s`: how long an operation that is done can still be asked for, and a request id is known.
     `cache_max_age_s`: older outcomes of other runs answer no task; 0: no limit.
     `storage_options`: by scheme, what the driver of an object store is made with. `most_copied_bytes`: for copies of
     what lies in object stores, beyond those in use.
@@ -82,6 +83,7 @@ class Settings:
     container_host_config: str = ""
     grace_s: float = 10.0
     drain_s: float = 5.0
+    retention_s: float = 7 * 86_400.0
     environments: str = "managed"
     task_python: str = sys.executable
     task_env: Mapping[str, str] = field(default_factory=dict)
@@ -199,6 +201,7 @@ class PipelineService:
                     settings.max_tasks, settings.max_tasks_per_project, settings.max_tasks_per_run
                 ),
                 cache_age=CacheAge(settings.cache_max_age_s),
+                retention_s=settings.retention_s,
             ),
         )
         self.use_cases = UseCases(

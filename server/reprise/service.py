@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -238,11 +239,12 @@ class PipelineService:
         changed = threading.Event()
         remove = self._store.add_listener(lambda _run_id: changed.set())
         try:
-            deadline_ns = self._now_ns() + int(min(timeout_s, _LONGEST_WAIT_S) * 1e9)
+            # Not the clock of the host: where that is set back, a wait would hold its thread for as long.
+            deadline_s = time.monotonic() + min(timeout_s, _LONGEST_WAIT_S)
             while True:
                 changed.clear()
                 operation = self._store.get_operation(name)
-                left_s = (deadline_ns - self._now_ns()) / 1e9
+                left_s = deadline_s - time.monotonic()
                 if operation.is_done or left_s <= 0:
                     return operation
                 changed.wait(min(left_s, 1.0))

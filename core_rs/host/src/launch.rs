@@ -76,6 +76,21 @@ pub struct Launch {
     /// Present: the task is not a program, it goes on in the (forked) interpreter that the spawner runs in.
     #[serde(default)]
     pub warm: Option<serde_json::Value>,
+    /// The place at which this supervisor kills itself (see `reach`); none but in tests.
+    #[serde(default)]
+    pub crash_at: Option<String>,
+}
+
+impl Launch {
+    /// This place has been come by: ends this process, as `kill -9` would, where the tests want that.
+    pub fn reach(&self, place: &str) {
+        if self.crash_at.as_deref() == Some(place) {
+            // SAFETY: plain calls; nothing is left to be done by this process.
+            unsafe {
+                libc::kill(libc::getpid(), libc::SIGKILL);
+            }
+        }
+    }
 }
 
 /// Why an attempt ended; the words of exit.json.

@@ -53,11 +53,13 @@ impl Spool {
 
     /// Makes the end durable. Tries again for ten minutes where the disk refuses; gives up at once where the folder
     /// of the attempt has been deleted.
-    pub fn commit(&self, exit: &Exit) -> io::Result<()> {
+    ///
+    /// `reach` is told of each step that has been done.
+    pub fn commit(&self, exit: &Exit, reach: impl Fn(&str)) -> io::Result<()> {
         let bytes = serde_json::to_vec(exit).map_err(io::Error::other)?;
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.try_commit(&bytes) {
+            match self.try_commit(&bytes, &reach) {
                 Ok(()) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
                 Err(error) if Instant::now() >= deadline => return Err(error),
@@ -66,10 +68,13 @@ impl Spool {
         }
     }
 
-    fn try_commit(&self, bytes: &[u8]) -> io::Result<()> {
+    fn try_commit(&self, bytes: &[u8], reach: &impl Fn(&str)) -> io::Result<()> {
         self.file.write_all_at(bytes, 0)?;
+        reach("spool_written");
         self.file.sync_data()?;
+        reach("spool_synced");
         fs::rename(&self.temporary, &self.target)?;
+        reach("spooled");
         match self.target.parent() {
             Some(folder) => File::open(folder)?.sync_all(),
             None => Ok(()),

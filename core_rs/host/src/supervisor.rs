@@ -74,8 +74,10 @@ impl Attempt {
 /// Runs one attempt in this process, which must have one thread and no children, and becomes its supervisor.
 /// `on_claimed` is called once when the attempt is claimed; with false, by somebody before this supervisor.
 pub fn supervise(launch: &Launch, host: &Host, on_claimed: impl FnOnce(bool)) -> Outcome {
+    launch.reach("before_claim");
     match claim(launch, &host.boot_id) {
         Ok(is_ours) => {
+            launch.reach("claimed");
             on_claimed(is_ours);
             if !is_ours {
                 return Outcome::Ended(Ok(()));
@@ -110,7 +112,8 @@ pub fn supervise(launch: &Launch, host: &Host, on_claimed: impl FnOnce(bool)) ->
         Err(message) => exit.message = message,
     }
     exit.ended_ns = sys::now_ns();
-    Outcome::Ended(spool.commit(&exit))
+    launch.reach("tree_dead");
+    Outcome::Ended(spool.commit(&exit, |place| launch.reach(place)))
 }
 
 /// False where the attempt has been claimed before.
@@ -196,6 +199,7 @@ fn run(
         has_children: true,
     };
     let mut output = Some(output);
+    launch.reach("started");
     let requested = watch(launch, signals, &mut attempt, &mut output, &mut log);
     let leftovers = end_tree(launch, &mut attempt, cgroup.as_ref(), exit);
     if let Some(pipe) = output.take() {

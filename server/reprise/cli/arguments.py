@@ -252,6 +252,13 @@ def _add_task_options(command: _Parser) -> None:
         help="between SIGTERM and SIGKILL of a task that is cancelled (default %(default)g)",
     )
     command.add_argument(
+        "--retention-days",
+        type=float,
+        default=7.0,
+        metavar="DAYS",
+        help="how long operations that are done and request ids are kept (default %(default)g)",
+    )
+    command.add_argument(
         "--environments",
         choices=("managed", "host"),
         default="managed",

@@ -161,6 +161,7 @@ def _settings(arguments: argparse.Namespace, data_dir: Path) -> Settings:
         container_socket=arguments.container_socket,
         container_host_config=arguments.container_host_config,
         grace_s=arguments.grace,
+        retention_s=arguments.retention_days * 86_400.0,
         environments=arguments.environments,
         task_python=arguments.task_python or sys.executable,
         cache_max_age_s=getattr(arguments, "cache_max_age", 0.0),

@@ -312,6 +312,7 @@ class Progress:
     # Runs whose outcomes these rows reuse (cache hits): their folders are referred to from now on.
     # NotFound, and nothing is written, when one of them has been deleted.
     reuses: Sequence[int] = ()
+    is_urgent: bool = False  # goes through on a full disk too: the run is being cancelled
 
 
 @dataclass(frozen=True, slots=True)

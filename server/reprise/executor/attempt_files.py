@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reprise import crash_point
 from reprise.executor.contract import Cause, Exit, Survivor
 
 LAUNCH_FILE = "launch.json"
@@ -183,6 +184,7 @@ def write_launch(attempt: Handle, content: bytes) -> str:
     finally:
         os.close(descriptor)
     os.replace(unfinished, path)  # noqa: PTH105
+    crash_point.reach("spawn.launch_written")
     return path
 
 

@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from reprise import crash_point
 from reprise.executor import native
 from reprise.executor.attempt_files import (
     EXIT_FILE,
@@ -263,6 +264,7 @@ class SubprocessExecutor:
             "folders": [str(folder) for folder in spec.folders],
             "marker": attempt.marker,
             "image": spec.image,
+            "crash_at": crash_point.next_supervisor(),
         }
 
     async def _settle_lost(self, attempt: Handle, supervisor: Supervisor) -> Exit:

@@ -7,11 +7,14 @@ attempt starts before the store has committed it, and the store refuses that for
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 from reprise.domain.cache import CacheRow, Lead, without_iterations
+from reprise.domain.errors import ResourceExhausted, Unavailable
 from reprise.domain.run import (
     AttemptRow,
     ClaimedRun,
@@ -31,6 +34,8 @@ from reprise.scheduler.sharing import scope_of
 
 _ROUNDS_TO_JOIN = 4
 
+_log = logging.getLogger(__name__)
+_STORE_PAUSE_S = 0.5
 EncodeDetails = Callable[[Run, Sequence[engine.TaskRecord], engine.Values], Sequence[DetailsPart]]
 Write = Callable[[Progress], Awaitable[ProgressResult]]
 
@@ -92,9 +97,12 @@ class RunDriver:
         self._has_failed = False
         # While what happened is told again: launches that came to nothing, because inputs were lost.
         self._spent = self._records.times_sent_back()
+        self._cancel_told = asyncio.Event()
+        self._ended_unstarted: list[int] = []
 
     def wake_for_cancel(self) -> None:
         self._is_cancelling = True
+        self._cancel_told.set()
         self._something.set()
 
     async def drive(self) -> None:
@@ -169,6 +177,11 @@ class RunDriver:
         if ended:
             decisions = self._machine.advance(engine.Events(ended=ended))
             self._note_failures(ended)
+            self._apply(decisions)
+        # Before the cancel is told again the core launches what that cancel had ended: nothing else would end it.
+        unstarted = [self._records.as_event(task_id) for task_id in self._ended_unstarted]
+        if unstarted:
+            decisions = self._machine.advance(engine.Events(cancel=True, ended=unstarted))
             self._apply(decisions)
         self._keep_back()
         return decisions
@@ -269,6 +282,8 @@ class RunDriver:
                     elif not self._records.is_ended(decision.task_id):
                         self._records.launch(decision.launch, now_ns)
                         self._queue.append(decision.launch)
+                    elif not self._records[decision.task_id].end_order:
+                        self._ended_unstarted.append(decision.task_id)
 
     def _fill_window(self) -> None:
         while self._queue and len(self._leaves) < self._window:
@@ -297,7 +312,7 @@ class RunDriver:
             for committed in pending.started:
                 committed.set_result(Start.REFUSED)
             return
-        result = await self._write(
+        result = await self._record(
             Progress(
                 run_id=self.run.id,
                 fence=self.run.fence,
@@ -351,6 +366,27 @@ class RunDriver:
             if handles:
                 executor.release(handles)
 
+    async def _record(self, progress: Progress) -> ProgressResult:
+        """Write it, however long the store is away: what runs is left alone meanwhile, and nothing starts.
+
+        On a full disk it waits for room, unless the run is being cancelled: that has to go through.
+        """
+        is_told = False
+        while True:
+            try:
+                return await self._write(replace(progress, is_urgent=self._is_cancelling))
+            except (Unavailable, ResourceExhausted) as error:
+                if isinstance(error, ResourceExhausted) and error.metadata.get("limit") != "disk":
+                    raise
+                if not is_told:
+                    _log.warning("%s waits for the store: %s", self.run.name, error)
+                is_told = True
+            if self._cancel_told.is_set():
+                await asyncio.sleep(_STORE_PAUSE_S)
+            else:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._cancel_told.wait(), _STORE_PAUSE_S)
+
     async def _finish(self, ended: engine.RunEnded) -> None:
         for record in self._records.all_in_order():
             if record.state == engine.RUNNING:  # a fault of the core must not be written down as an outcome
@@ -358,7 +394,7 @@ class RunDriver:
         records = self._records.all_in_order()
         blob = await asyncio.to_thread(lambda: engine.TaskRecords(tasks=records).SerializeToString())
         details = await asyncio.to_thread(self._encode_details, self.run, records, ended.outputs)
-        await self._write(
+        await self._record(
             Progress(
                 run_id=self.run.id,
                 fence=self.run.fence,

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from reprise import crash_point
 from reprise.artifact.contract import ArtifactPlace
 from reprise.domain.cache import Lead
 from reprise.domain.errors import Unavailable
@@ -339,12 +340,15 @@ class Leaf:
         self.is_kept_back = False
         self._attempts.append(row)
         self._lead = replace(self._lead, may_wait=False) if self._lead else None
+        crash_point.reach("spawn.before")
         await self._host.executor.start(spec, handle)
+        crash_point.reach("spawn.after")
         return await self._await_end(row, rendered)
 
     async def _await_end(self, row: AttemptRow, rendered: engine.Rendered | None) -> LeafOutcome | None:
         """The outcome of the task after this attempt; None: it will be tried again."""
         ended = await self._await_death(row)
+        crash_point.reach("exit.seen")
         success = None
         failure = _failure_of(ended, self._launch)
         state = AttemptState.SUCCEEDED

@@ -36,6 +36,9 @@ class RunRecords:
         """The events that the core was told before, in the order in which it was."""
         return [event for _, event in sorted(self._told(), key=lambda told: told[0])]
 
+    def as_event(self, task_id: int) -> engine.LeafEnded:
+        return _as_event(self._records[task_id])
+
     def times_sent_back(self) -> dict[int, int]:
         """How many launches of each task came to nothing because its inputs were lost."""
         return {

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import shutil
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from reprise import crash_point
 from reprise.artifact.contract import ArtifactPlace
 from reprise.domain.cache import OF_ANY_AGE, CacheAge, CacheLook, CacheScope
 from reprise.domain.errors import FenceLost, RepriseError
@@ -29,6 +29,7 @@ from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.plan import compile_run
 from reprise.scheduler.admission import Admission, HostCapacity, TaskLimits
 from reprise.scheduler.driver import EncodeDetails, RunDriver
+from reprise.scheduler.housekeeping import Housekeeping
 from reprise.scheduler.leaf import LeafHost
 from reprise.scheduler.sharing import Sharing
 from reprise.scheduler.staging import Staging
@@ -53,6 +54,7 @@ class SchedulerSettings:
     poll_s: float = 1.0
     look_ahead: int = 64  # leaves prepared beyond those that run
     cache_age: CacheAge = OF_ANY_AGE
+    retention_s: float = 7 * 86_400.0  # of operations that are done, and of request ids
 
 
 class Scheduler:
@@ -87,6 +89,9 @@ class Scheduler:
         self._driving: dict[int, asyncio.Task[None]] = {}
         # Writes of many runs at once are what group commit is for: each waits in a thread of its own.
         self._writers = ThreadPoolExecutor(16, thread_name_prefix="reprise-write")
+        self._housekeeping = Housekeeping(
+            store, settings.data_dir, settings.retention_s, now_ns, self._writers
+        )
         self._fault: BaseException | None = None
         self._renew_at_ns = 0
 
@@ -183,11 +188,9 @@ class Scheduler:
                 self._store.claim_runs, settings.owner, room, now_ns, settings.lease_s
             )
             for one in claimed:
+                crash_point.reach("claim.after")
                 self._drive(one, host)
-        garbage = await self._in_thread(self._store.take_garbage, 16)
-        for garbage_id, folder in garbage:
-            await self._in_thread(shutil.rmtree, settings.data_dir / folder, True)
-            await self._in_thread(self._store.drop_garbage, [garbage_id])
+        await self._housekeeping.look_around()
 
     async def _renew(self, now_ns: int) -> None:
         settings = self._settings
@@ -253,9 +256,13 @@ class Scheduler:
         failure = Failure(_INTERNAL, f"this run cannot go on now, and is tried again: {error}")
         with contextlib.suppress(RepriseError):
             await self._write(Progress(run.id, run.fence, self._now_ns(), error=failure))
-        await asyncio.sleep(_PAUSE_AFTER_FAULT_S)
-        with contextlib.suppress(RepriseError):
-            await self._in_thread(self._store.release_run, run.id, run.fence)
+        is_released = False
+        # A lease that is not given back is renewed with all the others, and nobody would drive the run again.
+        while not is_released:
+            await asyncio.sleep(_PAUSE_AFTER_FAULT_S)
+            with contextlib.suppress(RepriseError):
+                await self._in_thread(self._store.release_run, run.id, run.fence)
+                is_released = True
 
     def _request(self, claimed: ClaimedRun) -> engine.RunRequest:
         """What the core needs, put together again from what the store keeps apart."""

@@ -176,6 +176,10 @@ class Store(Protocol):
 
     def drop_garbage(self, ids: Sequence[int]) -> None: ...
 
+    def prune(self, before_ns: int, limit: int) -> int:
+        """Forget up to `limit` done operations and as many request ids, all from before; gives how many it was."""
+        ...
+
     def add_listener(self, listener: Callable[[int], None]) -> Callable[[], None]:
         """Call `listener(run id)` after a commit that concerns the run, from any thread; a hint that may be lost.
 

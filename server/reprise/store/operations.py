@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import delete, exists, insert, literal, select, text, update
 
+from reprise import crash_point
 from reprise.domain.errors import FieldProblem, InvalidArgument, NotFound
 from reprise.domain.names import OperationName, Parent
 from reprise.domain.run import Operation, OperationKind, OperationTarget, Party
@@ -161,6 +162,7 @@ def add_operation(
             for position, (target, snapshot) in enumerate(targets)
         ],
     )
+    crash_point.reach("operation.added")
     return get_operation(tx, OperationName(parent, operation_id))
 
 
@@ -177,8 +179,10 @@ def run_has_ended(tx: Transaction, run_id: int, state: RunState, now_ns: int) ->
         # Two runs of one operation may end at once: without the lock each would see the other still pending.
         tx.one(_LOCK, operation_id)
         tx.execute(_END_TARGET, outcome_of(state), int(state), snapshot, operation_id, run_id)
+        crash_point.reach("operation.target_ended")
         if tx.one(_HAS_PENDING, operation_id) is None:
             tx.execute(_END, now_ns, operation_id)
+            crash_point.reach("operation.done")
 
 
 def get_operation(tx: Transaction, name: OperationName) -> Operation:

@@ -42,6 +42,7 @@ from reprise.store import (
     listing,
     operations,
     progress,
+    pruning,
     recorded,
     references,
     runs,
@@ -158,7 +159,8 @@ class SqlStore:
         finish = progress_.finish
         # What is being cancelled has to end on a full disk too, unless it takes more than the ballast gives.
         is_small = finish is not None and _size(finish) <= _SMALL_END_BYTES
-        return self._database.mutate(lambda tx: progress.record_progress(tx, progress_), is_urgent=is_small)
+        is_urgent = is_small or progress_.is_urgent
+        return self._database.mutate(lambda tx: progress.record_progress(tx, progress_), is_urgent=is_urgent)
 
     def living_attempts(self, executor: str) -> Sequence[bytes]:
         return self._database.read(lambda tx: attempts.living_attempts(tx, executor))
@@ -176,6 +178,9 @@ class SqlStore:
 
     def drop_garbage(self, ids: Sequence[int]) -> None:
         self._database.mutate(lambda tx: references.drop_garbage(tx, ids), is_urgent=True)
+
+    def prune(self, before_ns: int, limit: int) -> int:
+        return pruning.prune(self._database, before_ns, limit)
 
     def add_listener(self, listener: Callable[[int], None]) -> Callable[[], None]:
         return self._database.add_listener(listener)

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from reprise import crash_point
 from reprise.domain.errors import ResourceExhausted, Unavailable
 from reprise.store.connection import SqliteTransaction, disk_is_full
 from reprise.store.data_dir import Ballast
@@ -166,7 +167,9 @@ class Writer:
         try:
             for job in group:
                 self._run_job(connection, job)
+            crash_point.reach("commit.before")
             connection.execute("COMMIT")
+            crash_point.reach("commit.after")
         except _TransactionLostError:
             raise
         except BaseException as error:
