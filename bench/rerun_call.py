@@ -55,20 +55,20 @@ def with_files(records: bytes, folder: Path) -> bytes:
     return parsed.SerializeToString()
 
 
-def ended_run(store: Store, spec: bytes, records: bytes) -> Run:
+def ended_run(store: Store, spec: bytes, records: bytes, job_id: str = "original") -> Run:
     """A run as the scheduler leaves it."""
     run, _ = store.create_run(
         NewRun(
-            name=RunName(PARENT, "original"),
-            display_name="original",
+            name=RunName(PARENT, job_id),
+            display_name=job_id,
             pipeline_name="bench",
             labels={},
             header_wire=b"",
             spec=spec,
-            request=engine.RunRequest(settings=engine.RunSettings(job_id="original")).SerializeToString(),
+            request=engine.RunRequest(settings=engine.RunSettings(job_id=job_id)).SerializeToString(),
             created_ns=time.time_ns(),
         ),
-        fingerprint=hashlib.sha256(b"original").digest(),
+        fingerprint=hashlib.sha256(job_id.encode()).digest(),
     )
     (claimed,) = store.claim_runs(OWNER, 1, time.time_ns(), 60)
     fence = claimed.run.fence

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from reprise.client import Client, create_request, load_pipeline
@@ -32,36 +33,38 @@ _RUNNING = (
 @contextmanager
 def served(*options: str) -> Iterator[Client]:
     """A client of a server of its own, on a new data directory."""
-    with tempfile.TemporaryDirectory(prefix="reprise-bench-", ignore_cleanup_errors=True) as folder:
-        command = [
-            sys.executable,
-            "-m",
-            "reprise.cli",
-            "serve",
-            f"--data-dir={folder}/data",
-            "--log-level=error",
-        ]
-        process = subprocess.Popen(
-            [*command, "--grpc=127.0.0.1:0", "--http=", *options],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
-        )
-        try:
-            assert process.stdout is not None
-            address = ""
-            for line in process.stdout:
-                if line.startswith("grpc "):
-                    address = line.split()[1]
-                if line.strip() == "ready":
-                    break
-            else:
-                raise SystemExit(f"the server did not start: {' '.join(command)}")
-            with Client(address) as client:
-                yield client
-        finally:
-            process.terminate()
-            process.wait()
+    with (
+        tempfile.TemporaryDirectory(prefix="reprise-bench-", ignore_cleanup_errors=True) as folder,
+        served_at(Path(folder) / "data", *options) as address,
+        Client(address) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def served_at(data_dir: Path, *options: str) -> Iterator[str]:
+    """The gRPC address of a server of its own."""
+    command = [sys.executable, "-m", "reprise.cli", "serve", f"--data-dir={data_dir}", "--log-level=error"]
+    process = subprocess.Popen(
+        [*command, "--grpc=127.0.0.1:0", "--http=", *options],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        assert process.stdout is not None
+        address = ""
+        for line in process.stdout:
+            if line.startswith("grpc "):
+                address = line.split()[1]
+            if line.strip() == "ready":
+                break
+        else:
+            raise SystemExit(f"the server did not start: {' '.join(command)}")
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def milliseconds_a_task(client: Client, spec: Mapping[str, Any], tasks: int) -> float:
