@@ -97,8 +97,12 @@ class SqliteTransaction:
 
     def large(self, column: Column[bytes], row_id: int) -> bytes:
         # A select would copy the bytes once more, under the interpreter's lock: it takes twice as long.
-        with self._connection.blobopen(column.table.name, column.name, row_id, readonly=True) as blob:
-            return blob.read()
+        try:
+            with self._connection.blobopen(column.table.name, column.name, row_id, readonly=True) as blob:
+                return blob.read()
+        except OverflowError:  # the first releases of Python 3.11 take no row beyond 2**31
+            sql = f"SELECT {column.name} FROM {column.table.name} WHERE rowid = ?"
+            return bytes(self._connection.execute(sql, (row_id,)).fetchone()[0])
 
     def concerns(self, run_id: int) -> None:
         self.touched.append(run_id)
