@@ -27,7 +27,10 @@ HOST_CONFIG = {
 _PROGRAMS = ("sh", "sleep", "cat", "head", "tail", "tr", "yes", "ls", "setsid", "mkdir", "env", "true", "id")
 
 
-_LEFT_OUT = frozenset({"test", "tests", "idlelib", "tkinter", "lib2to3", "ensurepip", "site-packages"})
+# Debian's EXTERNALLY-MANAGED forbids what a container is for: a pip of its own.
+_LEFT_OUT = frozenset(
+    {"test", "tests", "idlelib", "tkinter", "lib2to3", "ensurepip", "site-packages", "EXTERNALLY-MANAGED"}
+)
 
 
 class NoPodman(Exception):
