@@ -291,6 +291,8 @@ def test_a_followed_log_is_sent_as_it_grows(rest: Rest, service: ServiceDouble, 
         b'{"labels": 5}',
         b'{"pipelineTaskRerunConfigs": {"a": 5}}',
         b'{"runtimeConfig": 5}',
+        b'{"error": "\\ud800"}',
+        b'{"displayName": "\\uDFFF"}',
     ],
 )
 def test_a_body_that_is_no_request_is_an_invalid_argument(rest: Rest, body: bytes) -> None:

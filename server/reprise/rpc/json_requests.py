@@ -118,7 +118,13 @@ def _read_body(route: Route, message: Message, request: Request) -> None:
 
 def _loads(data: bytes) -> Any:
     try:
-        return json.loads(data, parse_constant=_refuse_constant, object_pairs_hook=_once)
+        value = json.loads(data, parse_constant=_refuse_constant, object_pairs_hook=_once)
+        if b"\\ud" in data or b"\\uD" in data:
+            # Half of a surrogate pair is a string to Python and to nobody else: protobuf may fail on it anywhere.
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except UnicodeEncodeError:
+        raise InvalidArgument(FieldProblem("", "the body holds half of a surrogate pair (\\ud8xx)")) from None
     except RecursionError:
         raise InvalidArgument(FieldProblem("", "the body is nested too deeply")) from None
     except ValueError as error:
