@@ -11,7 +11,7 @@ from served import Served
 def test_nearly_right_calls_get_documented_answers_and_what_they_store_can_be_read_back(
     serve: Callable[..., Served],
 ) -> None:
-    found = fuzz(serve("--max-tasks=2"), calls=1500, threads=3)
+    found = fuzz(serve("--max-tasks=2"), calls=4000, threads=3)
     assert found.wrong == []
     assert found.statuses["OK"] > 50 and found.statuses["INVALID_ARGUMENT"] > 50, found.statuses
     assert found.runs_read_back > 0

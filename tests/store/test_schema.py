@@ -82,7 +82,8 @@ def test_a_schema_from_the_future_is_refused() -> None:
 
 
 def test_no_statement_reads_a_table_from_end_to_end(tmp_path: Path) -> None:
-    """But for the runs that have not ended, by their own index, and two tables that are kept short."""
+    """But for the runs that have not ended, by their own index, two tables that are kept short, and the look for what is
+    to be forgotten, now and then and on a snapshot."""
     open_store(tmp_path).close()
     connection = sqlite3.connect(tmp_path / "reprise.db")
     statements = [
@@ -100,7 +101,8 @@ def test_no_statement_reads_a_table_from_end_to_end(tmp_path: Path) -> None:
         if bad and bad != ["SCAN runs USING INDEX ix_runs_active"]:
             scans[name.removeprefix("reprise.store.")] = bad
     connection.close()
-    assert set(scans) == {"references._GET_GARBAGE", "listing._DROP_OLD"}
+    pruned = {"pruning._OLD_OPERATIONS", "pruning._OLD_REQUESTS"}
+    assert set(scans) == {"references._GET_GARBAGE", "listing._DROP_OLD"} | pruned
 
 
 def test_alembic_is_not_loaded_for_a_schema_that_is_current(tmp_path: Path) -> None:

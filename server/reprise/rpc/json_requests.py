@@ -112,23 +112,37 @@ def _read_body(route: Route, message: Message, request: Request) -> None:
         target = getattr(message, route.body)
         target.SetInParent()
     prefix = "" if route.body == "*" else f"{route.body}."
+    if b"\\ud" in request.body.lower():
+        _check_text(value, prefix)
     _check_exact(target.DESCRIPTOR, value, prefix)
     _try(prefix, lambda: json_format.ParseDict(value, target, max_recursion_depth=_DEEPEST))
 
 
 def _loads(data: bytes) -> Any:
     try:
-        value = json.loads(data, parse_constant=_refuse_constant, object_pairs_hook=_once)
-        if b"\\ud" in data or b"\\uD" in data:
-            # Half of a surrogate pair is a string to Python and to nobody else: protobuf may fail on it anywhere.
-            json.dumps(value, ensure_ascii=False).encode()
-        return value
-    except UnicodeEncodeError:
-        raise InvalidArgument(FieldProblem("", "the body holds half of a surrogate pair (\\ud8xx)")) from None
+        return json.loads(data, parse_constant=_refuse_constant, object_pairs_hook=_once)
     except RecursionError:
         raise InvalidArgument(FieldProblem("", "the body is nested too deeply")) from None
     except ValueError as error:
         raise InvalidArgument(FieldProblem("", f"the body is not JSON: {str(error)[:200]}")) from None
+
+
+def _check_text(value: Any, prefix: str) -> None:
+    """Half of a surrogate pair is a string to Python and to nobody else: protobuf may fail on it anywhere.
+
+    Errors: InvalidArgument.
+    """
+    rest = [(prefix.rstrip("."), value)]
+    while rest:
+        path, one = rest.pop()
+        if isinstance(one, dict):
+            rest += [(path, name) for name in one]
+            rest += [(f"{path}.{snake(name)}".lstrip("."), item) for name, item in one.items()]
+        elif isinstance(one, list):
+            rest += [(f"{path}[{index}]", item) for index, item in enumerate(one)]
+        elif isinstance(one, str) and any("\ud800" <= letter <= "\udfff" for letter in one):
+            shown = path.encode(errors="replace").decode()[:400]
+            raise InvalidArgument(FieldProblem(shown, "expected text, found half of a surrogate pair"))
 
 
 def _check_exact(kind: Any, value: Any, prefix: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, literal_column, or_, select
+from sqlalchemy import ColumnElement, literal_column, or_, select, text
 
 from reprise.domain.errors import NotFound
 from reprise.domain.names import RunName
@@ -12,7 +12,7 @@ from reprise.store.counters import LARGEST_ID
 from reprise.store.database import Transaction
 from reprise.store.runs import GET_ID, no_run
 from reprise.store.statement import Statement, param
-from reprise.store.tables import attempts
+from reprise.store.tables import IS_ACTIVE, attempts, runs
 
 _FIND = Statement(
     select(attempts.c.task_id, attempts.c.number, attempts.c.state)
@@ -32,6 +32,8 @@ _LIVING_STATES: list[ColumnElement[int]] = [
 ]
 _LIVING = Statement(
     select(attempts.c.handle).where(
+        # By way of the few runs that have not ended; attempts are kept for ever.
+        attempts.c.run_id.in_(select(runs.c.id).where(text(IS_ACTIVE))),
         attempts.c.executor == param("executor"),
         attempts.c.state.in_(_LIVING_STATES),
     ),
