@@ -82,8 +82,8 @@ def test_a_schema_from_the_future_is_refused() -> None:
 
 
 def test_no_statement_reads_a_table_from_end_to_end(tmp_path: Path) -> None:
-    """But for the runs that have not ended, by their own index, two tables that are kept short, and the look for what is
-    to be forgotten, now and then and on a snapshot."""
+    """But for the runs that have not ended, by their own index, two tables that are kept short, and the look for what
+    is to be forgotten, now and then and on a snapshot."""
     open_store(tmp_path).close()
     connection = sqlite3.connect(tmp_path / "reprise.db")
     statements = [

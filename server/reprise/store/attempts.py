@@ -31,12 +31,15 @@ _LIVING_STATES: list[ColumnElement[int]] = [
     literal_column(str(int(state))) for state in AttemptState if not state.is_terminal
 ]
 _LIVING = Statement(
-    select(attempts.c.handle).where(
-        # By way of the few runs that have not ended; attempts are kept for ever.
-        attempts.c.run_id.in_(select(runs.c.id).where(text(IS_ACTIVE))),
+    # By way of the few runs that have not ended, which the order asks for: attempts are kept for ever.
+    select(attempts.c.handle)
+    .join(runs, attempts.c.run_id == runs.c.id)
+    .where(
+        text(f"runs.{IS_ACTIVE}"),
         attempts.c.executor == param("executor"),
         attempts.c.state.in_(_LIVING_STATES),
-    ),
+    )
+    .order_by(runs.c.id),
     "executor",
 )
 
