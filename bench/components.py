@@ -22,7 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from timed_run import Rows, milliseconds_a_task, plain_fan_out, served
+from timed_run import (
+    Rows,
+    add_container_options,
+    milliseconds_a_task,
+    plain_fan_out,
+    served,
+    served_in_containers,
+)
 
 _PIPELINES = Path(__file__).with_name("component_pipelines.py")
 
@@ -50,10 +57,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--task-python", default=sys.executable)
-    parser.add_argument("--container-socket", default="")
-    parser.add_argument("--container-host-config", default="")
-    parser.add_argument("--container-tasks", type=int, default=10)
-    parser.add_argument("--image", default="")
+    add_container_options(parser, 10)
     options = parser.parse_args()
     tasks, python = options.tasks, options.task_python
     at_once = f"--max-parallel-tasks={options.at_once}"
@@ -67,14 +71,7 @@ def main() -> None:
         plain = plain_fan_out("unused", ["/bin/true"], tasks)
         measures["fan-out of plain commands, reprise"] = lambda: milliseconds_a_task(client, plain, tasks)
         if options.container_socket:
-            engine = opened.enter_context(
-                served(
-                    "--executor=container",
-                    f"--container-socket={options.container_socket}",
-                    f"--container-host-config={options.container_host_config}",
-                    at_once,
-                )
-            )
+            engine = opened.enter_context(served_in_containers(options))
             count = options.container_tasks
             contained = plain_fan_out(options.image, ["/bin/true"], count)
             measures["fan-out of plain commands in containers, reprise"] = lambda: milliseconds_a_task(

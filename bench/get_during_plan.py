@@ -39,7 +39,7 @@ class Gets:
         self.milliseconds: list[float] = []
 
     def __enter__(self) -> Gets:
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         return self
 

@@ -17,7 +17,14 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from timed_run import Rows, milliseconds_a_task, plain_fan_out, served
+from timed_run import (
+    Rows,
+    add_container_options,
+    milliseconds_a_task,
+    plain_fan_out,
+    served,
+    served_in_containers,
+)
 
 _PROGRAM = "/bin/true"
 
@@ -43,10 +50,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=8)
     parser.add_argument("--in-flight", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--container-socket", default="")
-    parser.add_argument("--container-host-config", default="")
-    parser.add_argument("--container-tasks", type=int, default=20)
-    parser.add_argument("--image", default="")
+    add_container_options(parser, 20)
     options = parser.parse_args()
     with ExitStack() as opened:
         client = opened.enter_context(
@@ -59,14 +63,7 @@ def main() -> None:
             ours: lambda: milliseconds_a_task(client, spec, options.tasks),
         }
         if options.container_socket:
-            engine = opened.enter_context(
-                served(
-                    "--executor=container",
-                    f"--container-socket={options.container_socket}",
-                    f"--container-host-config={options.container_host_config}",
-                    f"--max-parallel-tasks={options.at_once}",
-                )
-            )
+            engine = opened.enter_context(served_in_containers(options))
             count = options.container_tasks
             contained = plain_fan_out(options.image, [_PROGRAM], count)
             measures[f"{count} tasks by the container executor"] = lambda: milliseconds_a_task(

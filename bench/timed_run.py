@@ -6,6 +6,7 @@ that asks often enough to see the end in time would slow down what it measures.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import statistics
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,24 @@ def served(*options: str) -> Iterator[Client]:
         Client(address) as client,
     ):
         yield client
+
+
+def add_container_options(parser: argparse.ArgumentParser, tasks: int) -> None:
+    """Of the rows that a container engine is needed for; without a socket there are none."""
+    parser.add_argument("--container-socket", default="")
+    parser.add_argument("--container-host-config", default="")
+    parser.add_argument("--container-tasks", type=int, default=tasks)
+    parser.add_argument("--image", default="")
+
+
+def served_in_containers(chosen: argparse.Namespace) -> AbstractContextManager[Client]:
+    """As `served`, with the engine and the `at_once` that were chosen."""
+    return served(
+        "--executor=container",
+        f"--container-socket={chosen.container_socket}",
+        f"--container-host-config={chosen.container_host_config}",
+        f"--max-parallel-tasks={chosen.at_once}",
+    )
 
 
 @contextmanager

@@ -52,7 +52,7 @@ class _AsyncioHost:
     def __init__(self, reprise: PipelineService, threads: int) -> None:
         self._loop = asyncio.new_event_loop()
         self._reprise = reprise
-        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.port = self._run(self._start(threads))
 

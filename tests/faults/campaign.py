@@ -9,7 +9,8 @@ import signal
 import threading
 import time
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from reprise.client import Client
 from reprise.crash_point import SERVER_POINTS, SUPERVISOR_POINTS
 
 from .caller import ENDED, Caller
-from .lives import Lives, supervisors_of
+from .lives import Lives, attempt_folders, supervisors_of
 from .oracle import Oracle
 from .told import Told
 
@@ -67,30 +68,34 @@ class Campaign:
         if not self.lives.start(crash_at):
             self.kills[place] += 1
             return
-        is_over = threading.Event()
-        callers = [
-            Caller(self.lives.grpc, self.told, self._chance.randrange(2**32), most_active=14)
-            for _ in range(3)
-        ]
-        threads = [threading.Thread(target=caller.go_on, args=(is_over,)) for caller in callers]
-        for thread in threads:
-            thread.start()
-        life_s = self._chance.uniform(0.02, 0.8) if not place else _LONGEST_LIFE_S
-        if self._chance.random() < 0.5:
-            self.lives.has_ended(self._chance.uniform(0, life_s))
-            self._kill_beside()
-        if self.lives.has_ended(life_s):
-            assert place, f"the server ended by itself: {self.lives.stderr.read_text()[-2000:]}"
-            self.kills[place] += 1
-        else:
-            self.lives.kill()
-            self.kills["any moment"] += 1
-        is_over.set()
-        for caller, thread in zip(callers, threads, strict=True):
-            thread.join()
-            caller.client.close()
+        with self._calls():
+            life_s = self._chance.uniform(0.02, 0.8) if not place else _LONGEST_LIFE_S
+            if self._chance.random() < 0.5:
+                self.lives.has_ended(self._chance.uniform(0, life_s))
+                self._kill_beside()
+            if self.lives.has_ended(life_s):
+                assert place, f"the server ended by itself: {self.lives.stderr.read_text()[-2000:]}"
+                self.kills[place] += 1
+            else:
+                self.lives.kill()
+                self.kills["any moment"] += 1
         if place.startswith("supervisor."):
             self.kills[place] += self._crashed_supervisors()
+
+    @contextmanager
+    def _calls(self) -> Iterator[None]:
+        """Callers at work, until the block is left in whatever way."""
+        is_over = threading.Event()
+        with ExitStack() as at_work:
+            for _ in range(3):
+                chance = self._chance.randrange(2**32)
+                caller = Caller(self.lives.grpc, self.told, chance, most_active=14)
+                at_work.callback(caller.client.close)
+                thread = threading.Thread(target=caller.go_on, args=(is_over,), daemon=True)
+                thread.start()
+                at_work.callback(thread.join)
+            at_work.callback(is_over.set)
+            yield
 
     def _kill_beside(self) -> None:
         """A supervisor, or the spawner."""
@@ -109,8 +114,9 @@ class Campaign:
     def _crashed_supervisors(self) -> int:
         """How many more supervisors than before have died at their place."""
         count = 0
-        for launch in self.lives.data_dir.glob("runs/*/*/*/launch.json"):
+        for attempt in attempt_folders(self.lives.data_dir):
             with suppress(OSError, ValueError):
+                launch = attempt / "launch.json"
                 said = json.loads(launch.read_text())
                 if said.get("crash_at") and said["marker"] not in self.told.killed_supervisors:
                     self.told.killed_supervisors.add(said["marker"])
@@ -151,7 +157,7 @@ class Campaign:
                 writer.create()
             is_over.set()
 
-        thread = threading.Thread(target=write)
+        thread = threading.Thread(target=write, daemon=True)
         thread.start()
         for order in ("", "display_name desc"):
             seen = [job.name for job in client.list(order_by=order, fields=("name",))]

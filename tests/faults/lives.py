@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -113,13 +114,23 @@ def processes_with(variable: bytes) -> list[int]:
     return found
 
 
+def attempt_folders(data_dir: Path) -> Iterator[Path]:
+    """`runs/RUN/TASK/ATTEMPT`, while a server adds some and removes others (which makes `Path.glob` fail)."""
+    for folder, below, _ in os.walk(data_dir / "runs"):
+        depth = len(Path(folder).relative_to(data_dir).parts)
+        if depth == 4:
+            yield Path(folder)
+            below.clear()
+
+
 def supervisors_of(data_dir: Path) -> dict[str, int]:
     """The living supervisors of a data directory: mark of the attempt -> process."""
     found = {}
-    for link in data_dir.glob("runs/*/*/*/process"):
+    for attempt in attempt_folders(data_dir):
         with suppress(OSError, ValueError, KeyError):
+            link = attempt / "process"
             _, pid, started = os.readlink(link).split(" ")  # noqa: PTH115 (no path is meant)
             stat = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
             if stat[19].decode() == started and stat[0] not in (b"Z", b"X"):
-                found[json.loads((link.parent / "launch.json").read_text())["marker"]] = int(pid)
+                found[json.loads((attempt / "launch.json").read_text())["marker"]] = int(pid)
     return found

@@ -235,7 +235,7 @@ def fuzz(server: Served, calls: int, seed: int = 0, threads: int = 4) -> Found:
 
     def run(count: int, first: int) -> None:
         workers = [
-            threading.Thread(target=work, args=(first + number, count // threads))
+            threading.Thread(target=work, args=(first + number, count // threads), daemon=True)
             for number in range(threads)
         ]
         for worker in workers:

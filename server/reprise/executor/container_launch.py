@@ -18,10 +18,10 @@ from reprise.executor.launch import (
     Folders,
     Limits,
     Views,
+    attempt_spec,
     check_rendered,
     check_size,
     is_small,
-    output_parents,
 )
 from reprise.executor.preamble import python_program, split_installs
 from reprise.pb.engine.v1 import engine_pb2 as engine
@@ -69,26 +69,18 @@ class ContainerMaker:
         check_size((*command, *args))
         env = {"TMPDIR": str(folders.temporary), **self.task_env}
         env.update((variable.name, variable.value) for variable in rendered.env)
-        resources = rendered.resources
-        return AttemptSpec(
+        return attempt_spec(
+            launch,
+            rendered,
+            views,
+            folders,
+            self.limits,
             run_id=run_id,
-            task_id=launch.task_id,
             number=number,
             attempt_dir=attempt_dir,
             argv=command,
             args=args,
             env=env,
-            cwd=folders.work,
-            image=rendered.image,
-            grace_s=self.limits.grace_s,
-            timeout_s=launch.timeout_ms / 1000 if launch.timeout_ms else None,
-            cpu_limit=resources.cpu_limit,
-            memory_limit_bytes=resources.memory_limit_bytes,
-            cpu_request=resources.cpu_request,
-            memory_request_bytes=resources.memory_request_bytes,
-            read_paths=views.inputs,
-            write_paths=views.outputs,
-            folders=folders.wanted({*output_parents(rendered), *views.outputs}),
         )
 
 

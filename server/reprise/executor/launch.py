@@ -128,25 +128,17 @@ class HostMaker:
         else:
             command = split.argv
         check_size(command)
-        resources = rendered.resources
-        return AttemptSpec(
+        return attempt_spec(
+            launch,
+            rendered,
+            views,
+            folders,
+            self.limits,
             run_id=run_id,
-            task_id=launch.task_id,
             number=number,
             attempt_dir=attempt_dir,
             argv=command,
             env=env,
-            cwd=folders.work,
-            image=rendered.image,
-            grace_s=self.limits.grace_s,
-            timeout_s=launch.timeout_ms / 1000 if launch.timeout_ms else None,
-            cpu_limit=resources.cpu_limit,
-            memory_limit_bytes=resources.memory_limit_bytes,
-            cpu_request=resources.cpu_request,
-            memory_request_bytes=resources.memory_request_bytes,
-            read_paths=views.inputs,
-            write_paths=views.outputs,
-            folders=folders.wanted({*output_parents(rendered), *views.outputs}),
         )
 
     def _env(self, rendered: engine.Rendered, interpreter: Interpreter, folders: Folders) -> dict[str, str]:
@@ -204,6 +196,44 @@ class Folders:
         stored = self.component / "arguments.json"
         stored.write_text(json.dumps([program.module, arguments]), encoding="utf-8")
         return (python, "-c", _RUN_MODULE, str(stored))
+
+
+def attempt_spec(
+    launch: engine.Launch,
+    rendered: engine.Rendered,
+    views: Views,
+    folders: Folders,
+    limits: Limits,
+    *,
+    run_id: int,
+    number: int,
+    attempt_dir: Path,
+    argv: tuple[str, ...],
+    env: Mapping[str, str],
+    args: tuple[str, ...] = (),
+) -> AttemptSpec:
+    """The attempt that every maker comes to, once it knows the command and the environment."""
+    resources = rendered.resources
+    return AttemptSpec(
+        run_id=run_id,
+        task_id=launch.task_id,
+        number=number,
+        attempt_dir=attempt_dir,
+        argv=argv,
+        args=args,
+        env=env,
+        cwd=folders.work,
+        image=rendered.image,
+        grace_s=limits.grace_s,
+        timeout_s=launch.timeout_ms / 1000 if launch.timeout_ms else None,
+        cpu_limit=resources.cpu_limit,
+        memory_limit_bytes=resources.memory_limit_bytes,
+        cpu_request=resources.cpu_request,
+        memory_request_bytes=resources.memory_request_bytes,
+        read_paths=views.inputs,
+        write_paths=views.outputs,
+        folders=folders.wanted({*output_parents(rendered), *views.outputs}),
+    )
 
 
 def _with_kfp(requirements: Requirements, program: PythonProgram | None) -> Requirements:
