@@ -144,7 +144,7 @@ class Campaign:
         self.lives.stop()
         log = self.lives.stderr.read_text()
         assert "unforeseen failure" not in log, log[-4000:]
-        assert "Traceback" not in log, log[log.index("Traceback") - 500 :][:4000]
+        assert "Traceback" not in log, log[max(0, log.find("Traceback") - 500) :][:4000]
 
     def _check_pages(self, client: Client) -> None:
         """I-16: each run that was there all the while comes once, whatever is written between the pages."""

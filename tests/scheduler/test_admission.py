@@ -102,6 +102,21 @@ def test_a_task_that_gives_up_in_the_moment_it_is_let_in_keeps_nothing() -> None
     assert story(TaskLimits(host=1), ROOMY, tell) == ["first", "third"]
 
 
+@pytest.mark.parametrize("cpus", [0.0, 1000.0])
+def test_tasks_that_give_up_together_keep_nothing_and_the_next_one_is_let_in(cpus: float) -> None:
+    async def tell(tasks: Tasks) -> None:
+        for name in "abcd":
+            await tasks.ask(name, cpus=cpus)
+        for name in "bc":
+            tasks.asking[name].cancel()
+        tasks.admission.leave(tasks.demands["a"])
+        await settled()
+        assert tasks.asking["b"].cancelled() and tasks.asking["c"].cancelled()
+        await tasks.leave("d")
+
+    assert story(TaskLimits(1), ROOMY, tell) == ["a", "d"]
+
+
 def test_requests_are_held_against_what_the_host_has() -> None:
     async def tell(tasks: Tasks) -> None:
         for number in range(11):

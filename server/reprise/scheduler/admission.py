@@ -221,7 +221,8 @@ class Admission:
 
     def _let_in(self, waiter: _Waiter) -> bool:
         line = self._lines[waiter.demand.run_id]
-        if not self._fits(waiter.demand, line):
+        # One that is cancelled and has not been told yet leaves the line by itself, and lets in who can be.
+        if waiter.admitted.cancelled() or not self._fits(waiter.demand, line):
             return False
         line.waiting.popleft()
         self._waiting -= 1
