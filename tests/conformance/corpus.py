@@ -1,6 +1,6 @@
 """Runs compiled pipelines that nobody here wrote and compares each with its manifest.
 
-    python tests/conformance/corpus.py --task-python PATH [--old-task-python PATH] [--reject] [--rerun]
+    python tests/conformance/corpus.py --task-python PATH [--old-task-python PATH] [--reject] [--rerun [--each]]
 
 The corpus is a folder with `visible/manifest.json`, the pipelines beside it, `data/` and `tools/` (its README says
 what they are). The tasks' interpreter is given by --task-python and must import kfp and what the manifests list;
@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,6 +50,10 @@ class Corpus:
 
     def __post_init__(self) -> None:
         self.entries = json.loads((self.folder / "visible" / "manifest.json").read_text())
+
+    def to_reject(self) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = json.loads((self.folder / "reject" / "manifest.json").read_text())
+        return entries
 
     def compare(self) -> Callable[..., list[str]]:
         spec = importlib.util.spec_from_file_location("corpus_compare", self.folder / "tools" / "compare.py")
@@ -85,7 +89,12 @@ def running_server(data_dir: Path, task_python: str, corpus: Path, max_tasks: in
 
 
 def run_one(
-    address: str, corpus: Corpus, entry: dict[str, Any], diff: Callable[..., list[str]], is_rerun: bool
+    address: str,
+    corpus: Corpus,
+    entry: dict[str, Any],
+    diff: Callable[..., list[str]],
+    is_rerun: bool,
+    is_each_asked: bool = False,
 ) -> Result:
     began = time.monotonic()
     # A project of its own, so that no pipeline finds another's outcomes in the cache.
@@ -104,7 +113,7 @@ def run_one(
             differences = diff(entry, actual, seed=SEED, logs=True)
             name = job.name
             if is_rerun and not differences:
-                differences = rerun.faults(client, job)
+                differences = rerun.faults(client, job, is_each_asked)
         except (CallError, TimeoutError, ValueError) as error:
             differences, name = [f"{type(error).__name__}: {error}"], ""
     return Result(entry, differences, time.monotonic() - began, name)
@@ -153,21 +162,41 @@ def _artifact(artifact: jobs.Artifact) -> dict[str, Any]:
     return seen
 
 
-def rejected(client: Client, corpus: Corpus) -> Iterator[tuple[str, bool, str]]:
-    """(id, refused or failed as expected, how) of each pipeline that cannot run on a plain host."""
-    for entry in json.loads((corpus.folder / "reject" / "manifest.json").read_text()):
-        with tempfile.TemporaryDirectory() as scratch:
-            try:
-                pipeline = parse_pipeline(corpus.load("reject", entry["file"], Path(scratch)))
-                job = client.create(create_request(pipeline, {}, is_cached=None))
-                job = client.wait(job.name, timeout_s=180)
-                state = jobs_state(job)
-                is_expected = state == "FAILED" and bool(job.error.message)
-                yield entry["id"], is_expected, f"ran: {state}: {job.error.message}"
-            except CallError as error:
-                yield entry["id"], error.code == "INVALID_ARGUMENT", f"refused: {error}"
-            except (ValueError, TimeoutError) as error:
-                yield entry["id"], isinstance(error, ValueError), f"{type(error).__name__}: {error}"
+def rejected(
+    client: Client, corpus: Corpus, entry: dict[str, Any], within_s: float = 180
+) -> tuple[bool, str]:
+    """Whether a pipeline that cannot run on a plain host is refused, or fails, as expected; and how."""
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            pipeline = parse_pipeline(corpus.load("reject", entry["file"], Path(scratch)))
+            request = create_request(pipeline, _any_arguments(pipeline.spec), is_cached=False)
+            job = client.wait(client.create(request).name, timeout_s=within_s)
+            state = jobs_state(job)
+            return state == "FAILED" and bool(job.error.message), f"ran: {state}: {job.error.message}"
+        except CallError as error:
+            return error.code == "INVALID_ARGUMENT", f"refused: {error}"
+        except (ValueError, TimeoutError) as error:
+            return isinstance(error, ValueError), f"{type(error).__name__}: {error}"
+
+
+_ANY = {
+    "NUMBER_INTEGER": 1,
+    "NUMBER_DOUBLE": 1.5,
+    "STRING": "any",
+    "BOOLEAN": True,
+    "LIST": [],
+    "STRUCT": {},
+}
+
+
+def _any_arguments(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Something of its type for each parameter that has to be given, so that no refusal is for the lack of one."""
+    declared = spec.get("root", {}).get("inputDefinitions", {}).get("parameters", {})
+    return {
+        name: _ANY[kind.get("parameterType", "STRING")]
+        for name, kind in declared.items()
+        if "defaultValue" not in kind and not kind.get("isOptional")
+    }
 
 
 def is_old(entry: dict[str, Any]) -> bool:
@@ -202,6 +231,9 @@ def main() -> int:
     parser.add_argument("--task-python", default=sys.executable)
     parser.add_argument("--old-task-python", help="for what kfp <= 2.0 compiled")
     parser.add_argument("--rerun", action="store_true", help="rerun what succeeded, too")
+    parser.add_argument(
+        "--each", action="store_true", help="of reruns: ask for each task in turn, not for three"
+    )
     parser.add_argument("--plain", action="store_true", help="only what needs no package but kfp")
     parser.add_argument(
         "--reject", action="store_true", help="the pipelines that must be refused or fail, too"
@@ -224,7 +256,7 @@ def main() -> int:
 
         def run(entry: dict[str, Any]) -> Result:
             server = (old_client if is_old(entry) else client).server
-            return run_one(server, corpus, entry, diff, options.rerun)
+            return run_one(server, corpus, entry, diff, options.rerun, options.each)
 
         results = []
         for result in pool.map(run, entries):
@@ -239,9 +271,11 @@ def main() -> int:
                 print("     ", difference[:600])
         refused_as_expected = True
         if options.reject:
-            for name, is_expected, how in rejected(client, corpus):
+            to_reject = corpus.to_reject()
+            answers = pool.map(lambda entry: rejected(client, corpus, entry), to_reject)
+            for entry, (is_expected, how) in zip(to_reject, answers, strict=True):
                 refused_as_expected &= is_expected
-                print("refused" if is_expected else "ACCEPTED", name, how[:300], flush=True)
+                print("refused" if is_expected else "ACCEPTED", entry["id"], how[:300], flush=True)
     print(table(results))
     print(f"{sum(not result.differences for result in results)} of {len(results)} end as their manifest says")
     return 0 if refused_as_expected and not any(result.differences for result in results) else 1

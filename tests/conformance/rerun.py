@@ -18,13 +18,14 @@ _MOST_ASKED = 3
 _UNASKED = (states.REASON_EXIT_TASK, states.REASON_REIMPORT)
 
 
-def faults(client: Client, original: jobs.PipelineJob) -> list[str]:
-    """What is wrong with the reruns of it; of tasks to ask for, the first, the last and one between are taken."""
+def faults(client: Client, original: jobs.PipelineJob, is_each_asked: bool = False) -> list[str]:
+    """What is wrong with the reruns of it; asked for is each task, or else the first, the last and one between."""
     if original.state != states.PIPELINE_STATE_SUCCEEDED:
         return []
     found = _faults(client, original, "")
     leaves = [task.task_unique_name for task in original.job_detail.task_details if task.attempts]
-    for path in dict.fromkeys(leaves[:: max(1, (len(leaves) - 1) // (_MOST_ASKED - 1))]):
+    step = 1 if is_each_asked else max(1, (len(leaves) - 1) // (_MOST_ASKED - 1))
+    for path in dict.fromkeys(leaves[::step]):
         found += _faults(client, original, path)
     return found
 
