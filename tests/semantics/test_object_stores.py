@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
+import os
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +65,27 @@ class S3:
         self._server.stop()
 
 
+class Gcs:
+    """A server that speaks Google's storage API, in memory, on a port of its own."""
+
+    def __init__(self) -> None:
+        from gcp_storage_emulator.server import create_server
+
+        logging.getLogger("gcp_storage_emulator").setLevel(logging.ERROR)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self._server = create_server("127.0.0.1", port, in_memory=True, default_bucket="bucket")
+        self._server.start()
+        self.options = {"gs": {"endpoint_url": f"http://127.0.0.1:{port}", "token": "anon"}}
+        self.files = fsspec.filesystem(
+            "gs", skip_instance_cache=True, use_listings_cache=False, **self.options["gs"]
+        )
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
 @pytest.fixture(scope="module")
 def s3() -> Iterator[S3]:
     server = S3()
@@ -69,7 +93,21 @@ def s3() -> Iterator[S3]:
     server.stop()
 
 
-def _serving(folder: Path, s3: S3) -> Server:
+@pytest.fixture(scope="module")
+def gcs() -> Iterator[Gcs | None]:
+    """None where a package is missing that it takes."""
+    # Before it is imported: the driver would ask a service over gRPC, of which there is none here, what the bucket is.
+    os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
+    try:
+        server = Gcs()
+    except ImportError:
+        yield None
+        return
+    yield server
+    server.stop()
+
+
+def _serving(folder: Path, *stores: S3 | Gcs) -> Server:
     return Server(
         Settings(
             folder / "data",
@@ -77,19 +115,25 @@ def _serving(folder: Path, s3: S3) -> Server:
             environments="host",
             max_tasks=4,
             grace_s=0.5,
-            storage_options=s3.options,
+            storage_options={
+                scheme: options for store in stores for scheme, options in store.options.items()
+            },
         )
     )
 
 
 @pytest.fixture(scope="module")
-def embedded(s3: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with _serving(tmp_path_factory.mktemp("embedded"), s3) as server:
+def embedded(s3: S3, gcs: Gcs | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with _serving(tmp_path_factory.mktemp("embedded"), s3, *([gcs] if gcs else [])) as server:
         yield server
 
 
-@pytest.fixture(params=["s3", "memory"])
-def objects(request: pytest.FixtureRequest, s3: S3) -> ObjectStore:
+@pytest.fixture(params=["s3", "gs", "memory"])
+def objects(request: pytest.FixtureRequest, s3: S3, gcs: Gcs | None) -> ObjectStore:
+    if request.param == "gs":
+        if gcs is None:
+            pytest.skip("gcsfs and gcp-storage-emulator are needed to speak and to serve gs://")
+        return ObjectStore("gs://bucket/root", gcs.files)
     if request.param == "s3":
         return ObjectStore("s3://bucket/root", s3.files)
     return ObjectStore("memory://bucket/root", fsspec.filesystem("memory"))
@@ -243,7 +287,6 @@ def test_artifacts_below_a_file_uri_keep_it_and_lie_in_the_folder(stage: Stage) 
 def test_a_run_whose_output_directory_takes_a_driver_that_is_not_there_says_which_package_it_is(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import importlib.util
 
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "gcsfs" else find(name))
