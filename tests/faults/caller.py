@@ -21,7 +21,6 @@ from . import workload
 from .lives import processes_with
 from .told import Asked, Told
 
-_BILLING = "vertex-ai-pipelines-run-billing-id"
 ENDED = (states.PIPELINE_STATE_SUCCEEDED, states.PIPELINE_STATE_FAILED, states.PIPELINE_STATE_CANCELLED)
 AFTER_CANCEL = (states.PIPELINE_STATE_CANCELLING, *ENDED)
 _numbers = itertools.count(1)
@@ -112,7 +111,7 @@ class Caller:
             # Only for good if it has not been made before by a call whose answer was lost.
             asked.is_refused = True
             return
-        run_id = int(job.labels[_BILLING])
+        run_id = workload.run_id_of(job)
         with self._told.lock:
             earlier, asked.run_id = asked.run_id, run_id
         assert earlier in (0, run_id), f"{asked.job_id} was made twice: {earlier}, {run_id}"

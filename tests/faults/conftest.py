@@ -8,7 +8,8 @@ import pytest
 
 # What the oracle found is shown with its values, as in a test.
 pytest.register_assert_rewrite(
-    *(f"faults.{name}" for name in ("campaign", "caller", "lives", "oracle", "embedded")), "store.looking"
+    *(f"faults.{name}" for name in ("campaign", "caller", "lives", "oracle", "embedded", "scripted")),
+    "store.looking",
 )
 
 
