@@ -98,10 +98,20 @@ class Podman:
             self._service = None
         self.socket.unlink(missing_ok=True)
 
-    def containers(self) -> list[dict[str, object]]:
-        """All there are, whatever their state."""
-        found: list[dict[str, object]] = json.loads(self.run("ps", "--all", "--format=json") or "[]")
+    def containers(self, data_dir: Path) -> list[dict[str, object]]:
+        """Those of a data directory, whatever their state: the engine is shared with other tests."""
+        identity = data_dir / "containers-id"
+        if not identity.exists():
+            return []
+        ours = f"--filter=label=io.reprise.data-dir={identity.read_text().strip()}"
+        found: list[dict[str, object]] = json.loads(self.run("ps", "--all", ours, "--format=json") or "[]")
         return found
+
+    def remove_containers(self, data_dir: Path) -> None:
+        """What a server of this data directory keeps until the end is committed; there is none any more."""
+        found = [str(one["Id"]) for one in self.containers(data_dir)]
+        if found:
+            self.run("rm", "--force", "--time=0", *found)
 
     def import_image(
         self, paths: Iterable[Path], image: str, *changes: str, at: Mapping[str, Path] | None = None

@@ -67,6 +67,10 @@ def _until(is_so: Callable[[], bool], text: str) -> None:
         time.sleep(0.05)
 
 
+def _is_one_up(engine: Podman, server: Served) -> bool:
+    return any("Up" in str(one.get("Status")) for one in engine.containers(server.data_dir))
+
+
 def _run(client: Client, pipeline: PipelineFile) -> Any:
     return client.wait(client.create(create_request(pipeline, {})).name, 120)
 
@@ -129,7 +133,9 @@ def test_artifacts_go_from_container_to_container_and_nothing_else_of_the_data_d
     metadata = {name: json_format.MessageToDict(task.execution.metadata) for name, task in details.items()}
     assert metadata["make"]["output:n"] == 7
     assert metadata["use"]["output:said"].strip() == "payload"
-    _until(lambda: engine.containers() == [], "containers whose end is committed are removed")
+    _until(
+        lambda: engine.containers(containers.data_dir) == [], "containers whose end is committed are removed"
+    )
 
 
 def test_an_image_that_cannot_be_had_fails_the_task_naming_it_with_the_words_of_the_engine(
@@ -177,7 +183,8 @@ def test_a_run_goes_on_when_server_and_engine_are_killed_and_a_cancel_leaves_no_
     with Client(containers.grpc) as client:
         name = client.create(create_request(_one_task(tmp_path, _container("sleep 3; echo over")), {})).name
         _until(
-            lambda: any("Up" in str(one.get("Status")) for one in engine.containers()), "the container runs"
+            lambda: any("Up" in str(one.get("Status")) for one in engine.containers(containers.data_dir)),
+            "the container runs",
         )
         containers.kill()
         engine.stop()
@@ -189,15 +196,16 @@ def test_a_run_goes_on_when_server_and_engine_are_killed_and_a_cancel_leaves_no_
             create_request(_one_task(tmp_path, _container("trap '' TERM; while :; do sleep 1; done")), {})
         ).name
         _until(
-            lambda: any("Up" in str(one.get("Status")) for one in engine.containers()), "the container runs"
+            lambda: any("Up" in str(one.get("Status")) for one in engine.containers(containers.data_dir)),
+            "the container runs",
         )
         containers.kill()
         containers.restart()
         client.cancel(name)
         job = client.wait(name, 60)
         assert job.state == states.PIPELINE_STATE_CANCELLED
-        assert not any("Up" in str(one.get("Status")) for one in engine.containers())
-    _until(lambda: engine.containers() == [], "all containers are removed")
+        assert not _is_one_up(engine, containers)
+    _until(lambda: engine.containers(containers.data_dir) == [], "all containers are removed")
 
 
 def test_a_lightweight_component_runs_in_its_container_with_its_pip_line(

@@ -26,8 +26,10 @@ def tell(word):
     with open(os.environ["FIFO"], "w") as fifo:
         fifo.write(word)
 def note_pid():
+    with open("/proc/self/stat", "rb") as stat:
+        started = stat.read().rpartition(b")")[2].split()[19]
     descriptor = os.open(os.environ["PIDS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(descriptor, b"%d\\n" % os.getpid())
+    os.write(descriptor, b"%d %s\\n" % (os.getpid(), started))
     os.close(descriptor)
 note_pid()
 """
@@ -73,23 +75,26 @@ class Workbench:
     def log(self, handle: bytes) -> bytes:
         return (Path(Handle.decode(handle).attempt_dir) / "log").read_bytes()
 
-    def noted_pids(self) -> list[int]:
-        return [int(line) for line in self.pids.read_text().split()] if self.pids.exists() else []
+    def noted(self) -> list[tuple[int, str]]:
+        """(number, start time) of the processes that have noted themselves: chains of forks make numbers come again."""
+        lines = self.pids.read_text().splitlines() if self.pids.exists() else []
+        return [(int(pid), started) for pid, _, started in (line.partition(" ") for line in lines)]
 
     def survivors(self) -> list[str]:
         """Processes of this folder's attempts that are not dead, by number or by their environment."""
-        noted = set(self.noted_pids())
+        noted = set(self.noted())
         mark = os.fsencode(f"PIDS={self.pids}")
         found = []
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
                 continue
             try:
-                state = (entry / "stat").read_bytes().rpartition(b")")[2].split()[0]
-                is_ours = int(entry.name) in noted or mark in (entry / "environ").read_bytes().split(b"\0")
+                fields = (entry / "stat").read_bytes().rpartition(b")")[2].split()
+                is_noted = (int(entry.name), fields[19].decode()) in noted
+                is_ours = is_noted or mark in (entry / "environ").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if is_ours and state not in (b"Z", b"X"):
+            if is_ours and fields[0] not in (b"Z", b"X"):
                 found.append(entry.name)
         return found
 

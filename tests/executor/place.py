@@ -62,6 +62,7 @@ class Place:
     def __init__(self, folder: Path, engine: Podman | None) -> None:
         self.folder = folder
         self.engine = engine
+        self.data_dir = folder / "data"
         self.shared = folder / "shared"
         self.shared.mkdir()
         self.fifo = self.shared / "fifo"
@@ -77,7 +78,7 @@ class Place:
         return "" if self.engine is None else str(self.engine.socket)
 
     def executor(self) -> Executor:
-        return executor_at(self.folder / "data", self._socket)
+        return executor_at(self.data_dir, self._socket)
 
     def spec(self, script: str, *, grace_s: float = 0.2, timeout_s: float | None = None) -> AttemptSpec:
         """An attempt of the shell. It finds `$FIFO`, and `$SHARED` to write to."""
@@ -148,7 +149,7 @@ class Place:
         """The handle of an attempt that was started by a server which was then killed with -9."""
         fields = json.dumps(asdict(replace(spec)), default=str)
         tests = str(Path(__file__).parent.parent)
-        command = [sys.executable, "-c", _SERVER, tests, str(self.folder / "data"), self._socket, fields]
+        command = [sys.executable, "-c", _SERVER, tests, str(self.data_dir), self._socket, fields]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
             assert server.stdout is not None
             handle = server.stdout.readline().strip()
@@ -173,8 +174,11 @@ class Place:
         return found
 
     def end_all(self) -> None:
-        """A test that fails leaves nothing behind that disturbs others."""
+        """Leave nothing behind: no process where a test has failed; no container, which the executor keeps for the
+        next server until the end of its attempt is committed, and nothing here commits."""
         while left := self.survivors():
             for pid in left:
                 with suppress(ProcessLookupError):
                     os.kill(int(pid), signal.SIGKILL)
+        if self.engine is not None:
+            self.engine.remove_containers(self.data_dir)

@@ -217,7 +217,7 @@ def test_an_attempt_that_was_given_up_before_its_start_never_starts(
         return end
 
     assert asyncio.run(main()).cause is Cause.LOST
-    assert bench.noted_pids() == []
+    assert bench.noted() == []
 
 
 def test_an_attempt_that_is_started_twice_runs_once(bench: Workbench) -> None:
@@ -234,7 +234,7 @@ def test_an_attempt_that_is_started_twice_runs_once(bench: Workbench) -> None:
         return end
 
     assert asyncio.run(main()).exit_code == 6
-    assert len(bench.noted_pids()) == 1
+    assert len(bench.noted()) == 1
 
 
 def test_what_the_spawner_refuses_has_not_started(bench: Workbench) -> None:

@@ -217,7 +217,8 @@ def test_leftovers_of_this_data_directory_are_removed_and_nothing_else(
         await other.wait(handles["theirs"])
 
         def left() -> set[str]:
-            return {names[name] for one in engine.containers() for name in one["Names"] if name in names}  # type: ignore[attr-defined]
+            found = [one for place in (ours, theirs) for one in engine.containers(place.data_dir)]
+            return {names[name] for one in found for name in one["Names"]}  # type: ignore[attr-defined]
 
         before = left()
 

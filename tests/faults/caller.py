@@ -1,4 +1,8 @@
-"""A caller that creates, cancels, reruns, deletes and looks, at random, until the server is gone."""
+"""A caller that creates, cancels, reruns, deletes and looks, at random, until the server is gone.
+
+Invariant: several callers work at once, so an answer is compared only with what was known before its call was made, and
+a run that is not there is no fault where somebody had asked for its deletion before the answer came.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,12 @@ from reprise.client import Client
 from reprise.client.errors import CallError, FailedPreconditionError, NotFoundError, UnavailableError
 from reprise.pb.v1 import pipeline_state_pb2 as states
 from reprise.pb.v1 import rerun_pb2 as reruns
+from reprise.pb.v1.pipeline_job_pb2 import PipelineJob
 
 from . import workload
 from .lives import processes_with
 from .told import Asked, Told
 
-_BILLING = "vertex-ai-pipelines-run-billing-id"
 ENDED = (states.PIPELINE_STATE_SUCCEEDED, states.PIPELINE_STATE_FAILED, states.PIPELINE_STATE_CANCELLED)
 AFTER_CANCEL = (states.PIPELINE_STATE_CANCELLING, *ENDED)
 _numbers = itertools.count(1)
@@ -96,29 +100,43 @@ class Caller:
     def _make(self, asked: Asked) -> None:
         with self._told.lock:
             self._told.runs.setdefault(asked.job_id, asked)
-        call: Callable[..., object] = self.client.rerun if asked.original else self.client.create
+        call: Callable[..., PipelineJob] = self.client.rerun if asked.original else self.client.create
         try:
             job = call(asked.request)
-        except (NotFoundError, FailedPreconditionError):
+        except (NotFoundError, FailedPreconditionError) as error:
+            # Another caller may have asked in the same words, and have been faster, up to the deletion.
             original = self._told.runs.get(asked.original)
-            assert original is not None and original.is_delete_asked, f"{asked.job_id} was refused"
+            is_original_gone = original is not None and original.is_delete_asked
+            assert asked.is_delete_asked or is_original_gone, f"{asked.job_id} was refused: {error}"
             # Only for good if it has not been made before by a call whose answer was lost.
             asked.is_refused = True
             return
-        run_id = int(job.labels[_BILLING])  # type: ignore[attr-defined]
-        assert asked.run_id in (0, run_id), f"{asked.job_id} was made twice: {asked.run_id}, {run_id}"
-        asked.run_id = run_id
-        seen = self.client.get(asked.job_id, ("name", "state")) if not asked.is_delete_asked else job
-        assert seen.name == job.name, f"Get after Create does not see {asked.job_id}"  # type: ignore[attr-defined]
+        run_id = workload.run_id_of(job)
+        with self._told.lock:
+            earlier, asked.run_id = asked.run_id, run_id
+        assert earlier in (0, run_id), f"{asked.job_id} was made twice: {earlier}, {run_id}"
+        seen = self._seen(asked, "name")
+        assert seen is None or seen.name == job.name, f"Get after Create does not see {asked.job_id}"
+
+    def _seen(self, asked: Asked, field: str) -> PipelineJob | None:
+        """What Get says of a run; None: it is gone, as somebody has asked."""
+        try:
+            return self.client.get(asked.job_id, (field,))
+        except NotFoundError:
+            assert asked.is_delete_asked, f"{asked.job_id} is gone"
+            return None
 
     def cancel(self) -> None:
         asked = self._told.choose(self._chance, lambda run: run.run_id and not run.is_delete_asked)
         if asked is None:
             return
-        self.client.cancel(asked.job_id)
+        try:
+            self.client.cancel(asked.job_id)
+        except NotFoundError:
+            assert asked.is_delete_asked, f"{asked.job_id} is gone"
+            return
         asked.is_cancel_acknowledged = True
-        if not asked.is_delete_asked:
-            self._check_cancelled(asked)
+        self._check_cancelled(asked)
 
     def batch_cancel(self) -> None:
         with self._told.lock:
@@ -126,21 +144,22 @@ class Caller:
         if len(known) < 3:
             return
         chosen = self._chance.sample(known, 3)
-        operation = self.client.batch_cancel([run.job_id for run in chosen])
+        try:
+            operation = self.client.batch_cancel([run.job_id for run in chosen])
+        except NotFoundError as error:
+            assert any(run.is_delete_asked for run in chosen), str(error)
+            return
         with self._told.lock:
             self._told.batches[operation.name] = [run.job_id for run in chosen]
         for run in chosen:
             run.is_cancel_acknowledged = True
-            if not run.is_delete_asked:
-                self._check_cancelled(run)
+            self._check_cancelled(run)
 
     def _check_cancelled(self, asked: Asked) -> None:
-        try:
-            state = self.client.get(asked.job_id, ("state",)).state
-        except NotFoundError:
-            assert asked.is_delete_asked, f"{asked.job_id} is gone"
-            return
-        assert state in AFTER_CANCEL, f"{asked.job_id} is {states.PipelineState.Name(state)} after its cancel"
+        job = self._seen(asked, "state")
+        if job is not None:
+            state = states.PipelineState.Name(job.state)
+            assert job.state in AFTER_CANCEL, f"{asked.job_id} is {state} after its cancel"
 
     def delete(self) -> None:
         asked = self._told.choose(self._chance, lambda run: run.ended_as and not run.is_delete_asked)
@@ -158,15 +177,14 @@ class Caller:
         asked = self._told.choose(self._chance, lambda run: run.run_id and not run.is_delete_asked)
         if asked is None:
             return
-        try:
-            state = self.client.get(asked.job_id, ("state",)).state
-        except NotFoundError:
-            assert asked.is_delete_asked, f"{asked.job_id} is gone"
+        earlier = asked.ended_as
+        job = self._seen(asked, "state")
+        if job is None:
             return
-        if asked.ended_as:
-            assert state == asked.ended_as, f"{asked.job_id} went from {asked.ended_as} to {state}"
-        elif state in ENDED:
-            asked.ended_as = state
+        if earlier:
+            assert job.state == earlier, f"{asked.job_id} went from {earlier} to {job.state}"
+        elif job.state in ENDED:
+            asked.ended_as = job.state
             alive = processes_with(b"REPRISE_ATTEMPT=%d." % asked.run_id)
             assert not alive, f"{asked.job_id} has ended and its processes {alive} are alive"
 
@@ -176,8 +194,8 @@ class Caller:
         if not names:
             return
         name = self._chance.choice(names)
-        operation = self.client.get_operation(name)
         earlier = self._told.done.get(name)
+        operation = self.client.get_operation(name)
         assert earlier is None or earlier == operation, f"{name} has changed after it was done"
         if operation.done:
             self._told.done[name] = operation

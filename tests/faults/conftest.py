@@ -6,6 +6,12 @@ from pathlib import Path
 
 import pytest
 
+# What the oracle found is shown with its values, as in a test.
+pytest.register_assert_rewrite(
+    *(f"faults.{name}" for name in ("campaign", "caller", "lives", "oracle", "embedded", "scripted")),
+    "store.looking",
+)
+
 
 @dataclass(frozen=True)
 class Scale:

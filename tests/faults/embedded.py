@@ -17,13 +17,27 @@ WITHIN_S = 60.0
 
 
 class Embedded:
-    def __init__(self, server: Server, ledger: Path) -> None:
+    def __init__(self, server: Server, data_dir: Path, ledger: Path) -> None:
         self.server = server
+        self.data_dir = data_dir
         self.ledger = ledger
         self.client = Client(server.grpc_address, outage_s=0.0, sleep=lambda s: time.sleep(min(s, 0.02)))
 
-    def submit(self, job_id: str, tasks: dict[str, Any]) -> None:
-        self.client.create(workload.create_request(self.client.parent, job_id, workload.spec(tasks)))
+    def submit(
+        self,
+        job_id: str,
+        tasks: dict[str, Any],
+        failure_policy: int = 0,
+        memory_limit_gb: float = 0.0,
+    ) -> None:
+        """`memory_limit_gb`: of each task; 0: none."""
+        pipeline = workload.spec(tasks)
+        if memory_limit_gb:
+            for executor in pipeline["deploymentSpec"]["executors"].values():
+                executor["container"]["resources"] = {"memoryLimit": memory_limit_gb}
+        request = workload.create_request(self.client.parent, job_id, pipeline)
+        request.pipeline_job.runtime_config.failure_policy = failure_policy  # type: ignore[assignment]
+        self.client.create(request)
 
     def state(self, job_id: str) -> int:
         return self.client.get(job_id, ("state",)).state
@@ -43,7 +57,7 @@ def embedded(data_dir: Path, ledger: Path, **settings: Any) -> Iterator[Embedded
         **settings,
     )
     with Server(wanted) as server:
-        stage = Embedded(server, ledger)
+        stage = Embedded(server, data_dir, ledger)
         try:
             yield stage
         finally:

@@ -39,7 +39,7 @@ class Oracle:
         self._records = {run_id: self._records_of(run_id) for run_id in self._runs}
 
     def check(self) -> None:
-        assert self._told.faults == []
+        assert self._told.faults == [], self._told.faults[:5]
         self.check_database()
         self.check_outcomes()
         self.check_order()

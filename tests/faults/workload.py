@@ -14,6 +14,7 @@ from typing import Any
 
 from google.protobuf import json_format, struct_pb2
 from reprise.pb.v1 import pipeline_service_pb2 as service
+from reprise.pb.v1.pipeline_job_pb2 import PipelineJob
 
 # dd opens with O_APPEND and syncs before it ends.
 _SAY = 'say() { echo "$1 $REPRISE_ATTEMPT $2 $$" | dd of="$LEDGER" oflag=append conv=notrunc,fsync status=none; }\n'
@@ -87,6 +88,18 @@ def spec(tasks: Mapping[str, tuple[str, Sequence[str]]]) -> dict[str, Any]:
     }
 
 
+def commands(tasks: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """tasks: name -> names of what it comes after. Each is a command that ends with its name, for a scripted host."""
+    plain = spec({name: ("", after) for name, after in tasks.items()})
+    for name in tasks:
+        plain["deploymentSpec"]["executors"][f"exec-{name}"]["container"] = {
+            "image": "none",
+            "command": ["true", name],
+        }
+        del plain["components"][f"comp-{name}"]["outputDefinitions"]
+    return plain
+
+
 # Deaf to SIGTERM, in a session of its own, orphaned.
 _LEAVES_A_DAEMON = """setsid sh -c "trap '' TERM; sleep 300" < /dev/null > /dev/null 2>&1 &"""
 
@@ -127,3 +140,7 @@ def create_request(parent: str, job_id: str, pipeline: Mapping[str, Any]) -> ser
     json_format.ParseDict(pipeline, spec_)
     request.pipeline_job.pipeline_spec.CopyFrom(spec_)
     return request
+
+
+def run_id_of(job: PipelineJob) -> int:
+    return int(job.labels["vertex-ai-pipelines-run-billing-id"])

@@ -124,7 +124,7 @@ fn kill_tree(request: &KillRequest) -> KillReply {
     let mut killed: Vec<(i32, u64)> = Vec::new();
     let find = || {
         let found = process::marked(&request.marker);
-        for one in &found {
+        for one in found.iter().flatten() {
             if !killed.contains(&(one.pid, one.start_time)) {
                 killed.push((one.pid, one.start_time));
             }

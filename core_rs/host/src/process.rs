@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 use crate::launch::{Survivor, MARKER_VARIABLE};
 use crate::sys::{self, PidHandle, Reaped};
 
+/// How often `marked` looks for those that were born meanwhile: on a host that forks all the time it has to end.
+const MOST_CHASES: usize = 1000;
+
 /// A process as /proc shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
@@ -131,24 +134,56 @@ pub fn descendants(except: &BTreeSet<i32>) -> Vec<Process> {
     closure(&processes, &BTreeSet::from([this]), false)
 }
 
-/// Living processes that carry the marker in their environment, and all that stem from them.
-pub fn marked(marker: &str) -> Vec<Process> {
+/// Whether the process was started with this entry in its environment.
+fn has_entry(pid: i32, wanted: &[u8]) -> bool {
+    fs::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|bytes| bytes.split(|byte| *byte == 0).any(|entry| entry == wanted))
+}
+
+/// The number that the kernel has given last.
+fn last_pid() -> Option<i32> {
+    let text = fs::read_to_string("/proc/loadavg").ok()?;
+    text.split_ascii_whitespace().nth(4)?.parse().ok()
+}
+
+/// Living processes that carry the marker in their environment, and all that stem from them. None: there is none, and
+/// none was born since this began to look; empty: none was seen, which is no proof.
+///
+/// A listing of /proc misses who is born while it is read, and a chain of forks is always somebody else by then. So
+/// those that were born meanwhile are looked at one by one, and stopped at once, until nobody new has come.
+pub fn marked(marker: &str) -> Option<Vec<Process>> {
     let wanted = format!("{MARKER_VARIABLE}={marker}");
     let this = i32::try_from(std::process::id()).unwrap_or(0);
+    let before = last_pid();
     let processes = all();
     let roots = processes
         .iter()
-        .filter(|process| process.pid != this)
-        .filter(|process| {
-            fs::read(format!("/proc/{}/environ", process.pid)).is_ok_and(|bytes| {
-                bytes
-                    .split(|byte| *byte == 0)
-                    .any(|entry| entry == wanted.as_bytes())
-            })
-        })
+        .filter(|process| process.pid != this && has_entry(process.pid, wanted.as_bytes()))
         .map(|process| process.pid)
         .collect();
-    closure(&processes, &roots, true)
+    let mut found = closure(&processes, &roots, true);
+    let Some(mut newest) = before else {
+        return Some(found);
+    };
+    for _ in 0..MOST_CHASES {
+        let now = last_pid()?;
+        if now == newest {
+            return (!found.is_empty()).then_some(found);
+        }
+        if now < newest {
+            // The numbers have begun again from below.
+            return Some(found);
+        }
+        for pid in newest.saturating_add(1)..=now {
+            let born = read(pid).filter(|one| !one.is_dead() && one.pid != this);
+            if let Some(process) = born.filter(|_| has_entry(pid, wanted.as_bytes())) {
+                let _ = signal(&process, libc::SIGSTOP);
+                found.push(process);
+            }
+        }
+        newest = now;
+    }
+    Some(found)
 }
 
 /// Sends `signal` to the process that was seen, never to a later one of its number.
@@ -169,26 +204,19 @@ pub fn signal(process: &Process, signal: libc::c_int) -> io::Result<()> {
     }
 }
 
-/// Stops, then kills, all that `find` gives, until it gives nothing twice in a row or `bound` has passed. What is
+/// Stops, then kills, all that `find` gives, until it knows that there is nothing (None) or `bound` has passed. What is
 /// left is given back. Stopping first keeps a tree that forks from outrunning the killer.
 pub fn kill_all(
-    mut find: impl FnMut() -> Vec<Process>,
+    mut find: impl FnMut() -> Option<Vec<Process>>,
     mut settle: impl FnMut(Duration),
     bound: Duration,
 ) -> Vec<Survivor> {
     let deadline = Instant::now() + bound;
-    let mut empty_scans = 0;
     let mut pause = Duration::from_millis(1);
     loop {
-        let mut found = find();
-        if found.is_empty() {
-            empty_scans += 1;
-            if empty_scans == 2 {
-                return Vec::new();
-            }
-            continue;
-        }
-        empty_scans = 0;
+        let Some(mut found) = find() else {
+            return Vec::new();
+        };
         let mut stopped: BTreeSet<(i32, u64)> = BTreeSet::new();
         // Each round stops what the round before had missed; a bounded number, since a process in the kernel's
         // hands shows up for ever.
@@ -205,29 +233,45 @@ pub fn kill_all(
                 stopped.insert((process.pid, process.start_time));
                 let _ = signal(process, libc::SIGSTOP);
             }
-            found = find();
+            match find() {
+                Some(again) => found = again,
+                None => return Vec::new(),
+            }
         }
         for process in &found {
             let _ = signal(process, libc::SIGKILL);
         }
         settle(pause);
         if Instant::now() >= deadline {
-            return find()
-                .into_iter()
-                .map(|one| Survivor {
-                    pid: one.pid,
-                    start_time: one.start_time,
-                    command: one.command,
-                })
-                .collect();
+            return find().map_or_else(Vec::new, |left| survivors_of(&left));
         }
         pause = (pause * 2).min(Duration::from_millis(100));
     }
 }
 
-/// Kills every descendant of this subreaper but those of `except`, reaping as it goes. `on_end` is told of every
-/// child that was reaped. Being left without children proves that nothing is left; where `except` is empty that is
-/// the test.
+/// Never empty: what was not seen may be alive all the same.
+fn survivors_of(left: &[Process]) -> Vec<Survivor> {
+    if left.is_empty() {
+        return vec![Survivor {
+            pid: 0,
+            start_time: 0,
+            command: "(never there when looked for)".to_owned(),
+        }];
+    }
+    left.iter()
+        .map(|one| Survivor {
+            pid: one.pid,
+            start_time: one.start_time,
+            command: one.command.clone(),
+        })
+        .collect()
+}
+
+/// Kills every descendant of this subreaper but those of `except` (its children that belong elsewhere), reaping as it
+/// goes. `on_end` is told of every child that was reaped.
+///
+/// Being left without children proves that nothing is left, and nothing else does: every orphan becomes a child of
+/// this process in the moment in which its parent ends.
 pub fn kill_descendants(
     except: &BTreeSet<i32>,
     mut on_end: impl FnMut(libc::pid_t, libc::c_int),
@@ -241,21 +285,47 @@ pub fn kill_descendants(
             Reaped::NoChildren => return true,
         }
     };
-    let find = || {
+    // None: the kernel does not list them.
+    let orphans = || -> Option<Vec<i32>> {
         if drain() {
-            Vec::new()
-        } else {
-            descendants(except)
+            return Some(Vec::new());
         }
+        let mut children = children_of_this()?;
+        children.retain(|pid| !except.contains(pid));
+        Some(children)
     };
-    kill_all(
-        find,
-        |pause| {
-            let until = Instant::now() + pause;
-            while !drain() && Instant::now() < until {
+    let mut empty_looks = 0;
+    let find = || {
+        if orphans().is_some_and(|children| children.is_empty()) {
+            return None;
+        }
+        let found = descendants(except);
+        empty_looks = if found.is_empty() { empty_looks + 1 } else { 0 };
+        // The best there is where the kernel lists no children and some may stay.
+        let is_over = empty_looks == 2 && !except.is_empty() && children_of_this().is_none();
+        (!is_over).then_some(found)
+    };
+    let chase = |pause| {
+        let until = Instant::now() + pause;
+        let mut before = Vec::new();
+        while Instant::now() < until {
+            let now = match orphans() {
+                Some(children) if children.is_empty() => return,
+                Some(children) => children,
+                None => Vec::new(),
+            };
+            for pid in &now {
+                // SAFETY: plain call. A child that nobody has reaped keeps its number, and only `orphans` reaps.
+                unsafe {
+                    libc::kill(*pid, libc::SIGKILL);
+                }
+            }
+            // A chain of forks is somebody else each time: it is won by being faster than its next fork.
+            if now == before {
                 std::thread::sleep(Duration::from_micros(200));
             }
-        },
-        bound,
-    )
+            before = now;
+        }
+    };
+    kill_all(find, chase, bound)
 }

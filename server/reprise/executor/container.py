@@ -347,8 +347,16 @@ def _data_dir_id(data_dir: Path) -> str:
     """What tells the containers of this data directory from those of others."""
     path = data_dir / "containers-id"
     data_dir.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError), path.open("x", encoding="ascii") as file:
-        file.write(os.urandom(8).hex())
+    if not path.exists():
+        # In one step: a server that dies in the middle must not leave an empty one, which others would have too.
+        unfinished = data_dir / f"containers-id.{os.urandom(4).hex()}"
+        with unfinished.open("x", encoding="ascii") as file:
+            file.write(os.urandom(8).hex())
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(unfinished)
+        unfinished.unlink()
     return path.read_text(encoding="ascii")
 
 

@@ -144,8 +144,9 @@ class SubprocessExecutor:
         if spooled.cause is Cause.NOT_STARTED:
             return replace(spooled, message=_with_image(attempt, spooled.message))
         if spooled.survivors:
-            await asyncio.to_thread(_kill_tree, attempt, 1.0)
-            return replace(spooled, survivors=living_survivors(attempt))
+            result = await asyncio.to_thread(_kill_tree, attempt, 1.0)
+            left = (*living_survivors(attempt), *survivors_of(result["survivors"]))
+            return replace(spooled, survivors=tuple({one.pid: one for one in left}.values()))
         return spooled
 
     async def _told(self, attempt: Handle) -> Exit | None:
