@@ -16,6 +16,7 @@ from building import Importer, Leaf, Of, Task
 from parts import FILE, READ
 from reprise.client import Client, UnavailableError
 from reprise.main import Server, Settings
+from reprise.pb.v1 import pipeline_state_pb2 as states
 from stage import RUN, Stage
 
 if TYPE_CHECKING:
@@ -202,6 +203,22 @@ def test_a_store_that_is_away_makes_a_rerun_unavailable_and_loses_no_outcome(
         s3.stop()
         with pytest.raises(UnavailableError, match="cannot be looked at"):
             own.plan(original)
+        own.client.close()
+
+
+def test_an_import_waits_for_a_store_that_is_away_and_says_so_and_is_cancelled_all_the_same(
+    tmp_path: Path,
+) -> None:
+    s3 = S3()
+    s3.stop()
+    with _serving(tmp_path, s3) as server:
+        own = Stage(server.grpc_address, tmp_path)
+        name = own.submit(own.spec({"import": Task(Importer("s3://bucket/away"))})).name
+        for _ in own.client.watch(name):
+            if "waits for what it imports" in own.client.get(name).error.message:
+                break
+        own.client.cancel(name)
+        assert own.client.wait(name, 60).state == states.PIPELINE_STATE_CANCELLED
         own.client.close()
 
 

@@ -6,13 +6,15 @@ Invariant: a place that cannot be reached is waited for, and never counts as a l
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from reprise.artifact.contract import ArtifactPlace, Known, Presence
 from reprise.domain.errors import Unavailable
 from reprise.domain.run import Failure
 from reprise.pb.engine.v1 import engine_pb2 as engine
 
+T = TypeVar("T")
 _UNAVAILABLE = 14  # google.rpc.Code
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 
@@ -46,11 +48,29 @@ async def find_lost(
 async def _look(
     place: ArtifactPlace, launch: engine.Launch, known: list[Known], show_error: Callable[[Failure], None]
 ) -> list[Presence]:
+    def tell(error: Unavailable) -> None:
+        show_error(Failure(_UNAVAILABLE, f"task {launch.path} waits for its input artifacts: {error}"))
+
+    return await once_reached(lambda: asyncio.to_thread(place.look, known), tell)
+
+
+async def once_reached(ask: Callable[[], Awaitable[T]], tell: Callable[[Unavailable], None]) -> T:
+    """The answer of a place; it is asked again, ever less often, as long as it cannot be reached.
+
+    Errors: Unavailable, if it is there and does not let us in: that does not end by itself.
+    """
     pause_s = _FIRST_PAUSE_S
     while True:
         try:
-            return await asyncio.to_thread(place.look, known)
+            return await ask()
         except Unavailable as error:
-            show_error(Failure(_UNAVAILABLE, f"task {launch.path} waits for its input artifacts: {error}"))
+            if _is_refused(error.__cause__):
+                raise
+            tell(error)
         await asyncio.sleep(pause_s)
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+def _is_refused(cause: BaseException | None) -> bool:
+    """The drivers say it as the system does, or with the store's own HTTP status."""
+    return isinstance(cause, PermissionError) or getattr(cause, "code", None) in (401, 403)

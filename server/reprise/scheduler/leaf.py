@@ -29,7 +29,7 @@ from reprise.executor.outputs import OutputsInvalid, collect
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.plan import render
 from reprise.scheduler.admission import Admission, Demand, ExceedsHost
-from reprise.scheduler.inputs import find_lost
+from reprise.scheduler.inputs import find_lost, once_reached
 from reprise.scheduler.sharing import Sharing, is_shared
 from reprise.scheduler.staging import LocalView, Staging, StagingFailed
 
@@ -217,8 +217,15 @@ class Leaf:
         if self._is_left:
             return self._never_started()
         declared = launch.output_artifacts[0]
+
+        def tell(error: Unavailable) -> None:
+            self._owner.show_error(
+                Failure(_UNAVAILABLE, f"task {launch.path} waits for what it imports: {error}")
+            )
+
+        look = once_reached(lambda: self._host.staging.digest(launch.importer_uri), tell)
         try:
-            seen = await self._unless_cancelled(self._host.staging.digest(launch.importer_uri))
+            seen = await self._unless_cancelled(look)
         except Unavailable as error:
             raise StagingFailed(_UNAVAILABLE, str(error)) from error
         if seen is None:
