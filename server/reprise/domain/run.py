@@ -6,7 +6,7 @@ looks into; bytes named `record(s)` are reprise.engine.v1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
@@ -206,16 +206,28 @@ class DetailsPart:
 
 
 @dataclass(frozen=True, slots=True)
+class DetailsParts:
+    """The tasks of a long run that has ended: bytes that are read part by part while an answer is put together, so
+    that no more than one part lies in memory beside it.
+
+    `read` gives `length` bytes in all. Errors of `read`: NotFound where the run has been deleted meanwhile.
+    """
+
+    length: int
+    read: Callable[[], Iterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
 class RunDetails:
-    """A run with what Get shows of its tasks: of a finished run `details_wire` (of a long one in `details_parts`,
-    which are to be joined), of one that is not `tasks`.
+    """A run with what Get shows of its tasks: of a finished run `details_wire` (of a long one `details_parts`), of
+    one that is not `tasks`.
     """
 
     run: Run
     spec: bytes
     tasks: Sequence[TaskRow] = ()
     details_wire: bytes | None = None
-    details_parts: Sequence[bytes] = ()
+    details_parts: DetailsParts | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ one) is put into the answer as it is, and only looked into where a read mask ask
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
 
 from google.longrunning import operations_proto_pb2 as operations_pb2
 from google.protobuf import any_pb2, empty_pb2
@@ -15,7 +16,16 @@ from google.rpc import status_pb2
 
 from reprise.domain.errors import NotFound
 from reprise.domain.names import BILLING_LABEL, RunName
-from reprise.domain.run import Failure, Operation, OperationKind, OperationTarget, Run, RunDetails, RunPage
+from reprise.domain.run import (
+    DetailsParts,
+    Failure,
+    Operation,
+    OperationKind,
+    OperationTarget,
+    Run,
+    RunDetails,
+    RunPage,
+)
 from reprise.pb.v1 import operations_pb2 as metadata_pb2
 from reprise.pb.v1 import pipeline_job_pb2
 from reprise.rpc.masks import ReadMask
@@ -35,16 +45,15 @@ EMPTY = empty_pb2.Empty().SerializeToString()
 _EVERYTHING = ReadMask()
 
 
-def run(run: Run, spec: bytes = b"", details: Sequence[bytes] = (), mask: ReadMask = _EVERYTHING) -> bytes:
-    """A PipelineJob. `details`: pieces of a PipelineJobDetail; what is large is copied once, into the answer."""
-    head = _head(run)
-    raw = b"".join((head.SerializeToString(), run.header_wire))
+def run(run: Run, spec: bytes = b"", details: bytes = b"", mask: ReadMask = _EVERYTHING) -> bytes:
+    """A PipelineJob. `details`: a PipelineJobDetail."""
+    raw = _head(run).SerializeToString() + run.header_wire
     if mask.tree is None and not mask.left_out:
-        return b"".join((raw, *_field(_SPEC_FIELD, (spec,)), *_field(_DETAIL_FIELD, details)))
+        return b"".join((raw, *_field(_SPEC_FIELD, spec), *_field(_DETAIL_FIELD, details)))
     parts = [raw]
     is_info_known = mask.wants_pipeline_info and not spec
     if mask.wants("pipeline_spec") and not mask.is_whole_spec:
-        parts += _field(_SPEC_FIELD, (spec,))
+        parts += _field(_SPEC_FIELD, spec)
     if not mask.are_whole_tasks and mask.wants_tasks:
         parts += _field(_DETAIL_FIELD, details)
     if mask.tree is not None or len(parts) > 1:
@@ -55,24 +64,42 @@ def run(run: Run, spec: bytes = b"", details: Sequence[bytes] = (), mask: ReadMa
         mask.prune(job)
         parts = [job.SerializeToString()]
     if mask.is_whole_spec:
-        parts += _field(_SPEC_FIELD, (spec,))
+        parts += _field(_SPEC_FIELD, spec)
     if mask.are_whole_tasks:
         parts += _field(_DETAIL_FIELD, details)
     return b"".join(parts)
 
 
-def _field(number: int, pieces: Sequence[bytes]) -> tuple[bytes, ...]:
+def _field(number: int, payload: bytes) -> tuple[bytes, ...]:
     """The pieces of a length-delimited field; none for an empty one."""
-    length = sum(map(len, pieces))
-    return (field_head(number, length), *pieces) if length else ()
+    return (field_head(number, len(payload)), payload) if payload else ()
 
 
 def details(found: RunDetails, mask: ReadMask = _EVERYTHING) -> bytes:
     """A PipelineJob with what the mask asks for of its inside."""
-    pieces = found.details_parts or (found.details_wire or b"",)
-    if found.details_wire is None and mask.wants_tasks:
-        pieces = (row_details(found.run, found.tasks),)
-    return run(found.run, found.spec, pieces, mask)
+    if not mask.wants_tasks:
+        return run(found.run, found.spec, mask=mask)
+    if found.details_parts is not None:
+        return _long(found, found.details_parts, mask)
+    wire = found.details_wire
+    return run(found.run, found.spec, row_details(found.run, found.tasks) if wire is None else wire, mask)
+
+
+def _long(found: RunDetails, parts: DetailsParts, mask: ReadMask) -> bytes:
+    """A long run. Its tasks are copied once, part by part, to where they stay: tens of megabytes that are touched
+    for the first time cost more than copying them does.
+    """
+    if not mask.are_whole_tasks:
+        return run(found.run, found.spec, b"".join(parts.read()), mask)
+    short = run(found.run, found.spec, mask=mask)
+    head = field_head(_DETAIL_FIELD, parts.length)
+    # Made to the measure, and of zeros that the system has not laid out yet: what is written stays where it is.
+    answer = BytesIO(bytes(len(short) + len(head) + parts.length))
+    answer.write(short)
+    answer.write(head)
+    for part in parts.read():
+        answer.write(part)
+    return answer.getvalue()
 
 
 def page(found: RunPage, mask: ReadMask, get: Callable[[RunName], RunDetails]) -> bytes:

@@ -5,20 +5,31 @@ Invariant: the parts in the order of their first tasks, joined, are the whole.
 
 from __future__ import annotations
 
-from sqlalchemy import insert, select
+from collections.abc import Callable, Iterator
+from functools import partial
 
-from reprise.domain.run import Finish
+from sqlalchemy import func, insert, select
+
+from reprise.domain.errors import NotFound
+from reprise.domain.run import DetailsParts, Finish
 from reprise.store.counters import reserve_ids
-from reprise.store.database import Transaction
+from reprise.store.database import Database, Transaction
 from reprise.store.statement import Statement, param
 from reprise.store.tables import run_details, run_details_parts
 
 _INSERT = Statement(insert(run_details))
 _INSERT_PART = Statement(insert(run_details_parts))
 _PARTS = Statement(
-    select(run_details_parts.c.id)
+    select(run_details_parts.c.id, func.length(run_details_parts.c.details_wire))
     .where(run_details_parts.c.run_id == param("run_id"))
     .order_by(run_details_parts.c.first_task_id),
+    "run_id",
+)
+_IS_PART = Statement(
+    select(run_details_parts.c.id).where(
+        run_details_parts.c.id == param("id"), run_details_parts.c.run_id == param("run_id")
+    ),
+    "id",
     "run_id",
 )
 _PART_OF = Statement(
@@ -59,9 +70,25 @@ def insert_details(tx: Transaction, run_id: int, finish: Finish) -> None:
         )
 
 
-def read_parts(tx: Transaction, run_id: int) -> tuple[bytes, ...]:
-    column = run_details_parts.c.details_wire
-    return tuple(tx.large(column, row[0]) for row in tx.all(_PARTS, run_id))
+def find_parts(
+    tx: Transaction, database: Database, run_id: int, no_run: Callable[[], NotFound]
+) -> DetailsParts | None:
+    """Where the tasks of a run that has ended lie in parts. They are read later, each in a transaction of its own:
+    they never change, and no snapshot is held while an answer is put together. `no_run`: the run has been deleted.
+    """
+    parts = tx.all(_PARTS, run_id)
+    if not parts:
+        return None
+
+    def read(part_id: int, tx: Transaction) -> bytes:
+        if tx.one(_IS_PART, part_id, run_id) is None:
+            raise no_run()
+        return tx.large(run_details_parts.c.details_wire, part_id)
+
+    def each() -> Iterator[bytes]:
+        return (database.read(partial(read, part_id)) for part_id, _ in parts)
+
+    return DetailsParts(sum(length for _, length in parts), each)
 
 
 def read_part(tx: Transaction, run_id: int, after_task_id: int) -> tuple[bytes, int] | None:

@@ -24,7 +24,7 @@ from reprise.domain.run import NewRun, OriginalRun, Run, RunDetails
 from reprise.domain.states import RunState
 from reprise.store.counters import LARGEST_ID, next_id
 from reprise.store.database import Database, Transaction
-from reprise.store.details import read_parts
+from reprise.store.details import find_parts
 from reprise.store.references import (
     add_own_files,
     find_blob,
@@ -285,11 +285,13 @@ def get_details(database: Database, name: RunName) -> RunDetails:
     if spec is not None and details_wire:
         return RunDetails(to_run(row), spec, (), details_wire)
     if ended_id is None:
-        return database.read(lambda tx: _get_details(tx, name))
-    return database.read(lambda tx: _with_inside(tx, to_run(row), spec, details_wire))
+        return database.read(lambda tx: _get_details(tx, database, name))
+    return database.read(lambda tx: _with_inside(tx, database, to_run(row), spec, details_wire))
 
 
-def _with_inside(tx: Transaction, run: Run, spec: bytes | None, details_wire: bytes | None) -> RunDetails:
+def _with_inside(
+    tx: Transaction, database: Database, run: Run, spec: bytes | None, details_wire: bytes | None
+) -> RunDetails:
     """A run that has ended, of which nothing changes any more: only what was left out is read after it."""
     if tx.one(GET_RUN_BY_ID, run.id) is None:  # deleted in between
         raise no_run(run.name)
@@ -297,10 +299,11 @@ def _with_inside(tx: Transaction, run: Run, spec: bytes | None, details_wire: by
         spec = get_blob(tx, run.spec_digest)
     if details_wire is None:
         details_wire = tx.large(run_details.c.details_wire, run.id)
-    return RunDetails(run, spec, (), details_wire, () if details_wire else read_parts(tx, run.id))
+    parts = None if details_wire else find_parts(tx, database, run.id, lambda: no_run(run.name))
+    return RunDetails(run, spec, (), details_wire, parts)
 
 
-def _get_details(tx: Transaction, name: RunName) -> RunDetails:
+def _get_details(tx: Transaction, database: Database, name: RunName) -> RunDetails:
     """In one snapshot: for a run that goes on, which may end in between."""
     row = tx.one(_GET_DETAILS, name.parent.project, name.parent.location, name.job_id)
     if row is None:
@@ -308,7 +311,7 @@ def _get_details(tx: Transaction, name: RunName) -> RunDetails:
     run = to_run(row)
     spec, ended_id, details_wire = row[RUN_WIDTH:]
     if ended_id is not None:
-        return _with_inside(tx, run, spec, details_wire)
+        return _with_inside(tx, database, run, spec, details_wire)
     if spec is None:
         spec = get_blob(tx, run.spec_digest)
     return RunDetails(run, spec, tuple(map(to_task, tx.all(GET_TASKS, run.id))))
