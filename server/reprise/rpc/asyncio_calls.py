@@ -7,6 +7,7 @@ Invariant: nothing here blocks the host's event loop, and none of it takes a thr
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -93,6 +94,51 @@ def streaming_coroutine(
         finally:
             # Not awaited: the caller may have gone while a step is still waiting, which notices by itself.
             waiting.pool.submit(pieces.close)
+
+    return answer
+
+
+class _AsyncioOutlet:
+    """The answers of one stream, written on the host's loop for a thread that waits until they are."""
+
+    def __init__(self, context: Any, loop: asyncio.AbstractEventLoop, call: Call) -> None:
+        self._context = context
+        self._loop = loop
+        self._is_active = call.is_active
+        self.ended: asyncio.Future[Exception | None] = loop.create_future()
+
+    def send(self, message: bytes) -> None:
+        if not self._is_active():
+            return
+        try:
+            asyncio.run_coroutine_threadsafe(self._context.write(message), self._loop).result()
+        except Exception:  # the caller has gone, or the host's loop has
+            return
+
+    def end(self, error: Exception | None) -> None:
+        with contextlib.suppress(RuntimeError):  # the host's loop has ended
+            self._loop.call_soon_threadsafe(self._end, error)
+
+    def _end(self, error: Exception | None) -> None:
+        if not self.ended.done():
+            self.ended.set_result(error)
+
+
+def telling_coroutine(
+    handler: Callable[[bytes, Call, Any], None], make_call: MakeCall, waiting: WaitingRoom, trailers: Trailers
+) -> Callable[[bytes, Any], Awaitable[None]]:
+    async def answer(data: bytes, context: Any) -> None:
+        call = _Presence(context).of(make_call(context))
+        loop = asyncio.get_running_loop()
+        outlet = _AsyncioOutlet(context, loop, call)
+        try:
+            with waiting.seat():
+                await loop.run_in_executor(waiting.pool, handler, data, call, outlet)
+                error = await outlet.ended
+        except Exception as raised:
+            error = raised
+        if error is not None:
+            await _abort(context, trailers(error))
 
     return answer
 

@@ -10,13 +10,14 @@ from reprise.rpc import cache_requests, decode, encode, plan_answers, requests, 
 from reprise.rpc.call import Call
 from reprise.rpc.edge import Edge
 from reprise.rpc.task_log import LogReader
-from reprise.rpc.watch import Watches
+from reprise.rpc.watch import Outlet, Watches
 
 if TYPE_CHECKING:
     from reprise.service import PipelineService
 
 Unary = Callable[[bytes, Call], bytes]
 Streaming = Callable[[bytes, Call], Iterator[bytes]]
+Telling = Callable[[bytes, Call, Outlet], None]
 
 # So long at most an operation is waited for before it is seen whether anybody still waits for the answer.
 _WAIT_SLICE_S = 2.0
@@ -123,9 +124,16 @@ class PipelineHandlers:
         return task_pages.page(query, self._service.tasks, call.is_active)
 
     def watch_pipeline_job(self, data: bytes, call: Call) -> Iterator[bytes]:
+        return self._watches.pull(self._watch_query(data, call), self._service, call)
+
+    def begin_watch(self, data: bytes, call: Call, outlet: Outlet) -> None:
+        """`watch_pipeline_job` without a thread that waits."""
+        self._watches.begin(self._watch_query(data, call), self._service, call, outlet)
+
+    def _watch_query(self, data: bytes, call: Call) -> requests.WatchQuery:
         query = requests.watch_run(data, self._projects)
         call.needs(Permission.GET, query.name.parent)
-        return self._watches.stream(query, self._service, call)
+        return query
 
     def get_task_log(self, data: bytes, call: Call) -> Iterator[bytes]:
         query = requests.task_log(data, self._projects)

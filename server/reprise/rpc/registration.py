@@ -13,11 +13,11 @@ import grpc
 
 from reprise.domain.authorization import Authorizer, Caller
 from reprise.domain.run import Party
-from reprise.rpc.asyncio_calls import streaming_coroutine, waiting_coroutine
+from reprise.rpc.asyncio_calls import streaming_coroutine, telling_coroutine, waiting_coroutine
 from reprise.rpc.call import Call
 from reprise.rpc.edge import Edge
 from reprise.rpc.errors import status_of
-from reprise.rpc.handlers import OperationHandlers, PipelineHandlers, Streaming, Unary
+from reprise.rpc.handlers import OperationHandlers, PipelineHandlers, Streaming, Telling, Unary
 from reprise.rpc.json_requests import snake
 from reprise.rpc.waiting_room import WaitingRoom
 
@@ -63,7 +63,6 @@ def generic_handlers(
     streams: dict[str, Streaming] = {
         "StreamPlanRerun": pipelines.stream_plan_rerun,
         "GetTaskLog": pipelines.get_task_log,
-        "WatchPipelineJob": pipelines.watch_pipeline_job,
     }
     running: dict[str, Unary] = {
         "ListOperations": operations.list_operations,
@@ -78,6 +77,7 @@ def generic_handlers(
     reprise = services[SERVICES[Party.REPRISE]]
     reprise.update(methods.unary(own, Party.REPRISE))
     reprise.update(methods.streams(streams, Party.REPRISE))
+    reprise["WatchPipelineJob"] = methods.telling(pipelines.begin_watch, Party.REPRISE)
     services[OPERATIONS] = methods.unary(running, Party.REPRISE)
     services[OPERATIONS]["WaitOperation"] = methods.waiting(operations.wait_operation, Party.REPRISE)
     return tuple(grpc.method_handlers_generic_handler(name, each) for name, each in services.items())
@@ -113,6 +113,29 @@ class _Methods:
         answer = self._answer(seated, party)
         answer.experimental_thread_pool = waiting.pool  # type: ignore[attr-defined]  # how grpcio is told
         return grpc.unary_unary_rpc_method_handler(answer)
+
+    def telling(self, handler: Telling, party: Party) -> grpc.RpcMethodHandler:
+        """A stream whose messages come from elsewhere: it holds a thread while it begins, and none after that."""
+        make_call = self._call_maker(party)
+        waiting = self._waiting
+        if self._is_asyncio:
+            return grpc.unary_stream_rpc_method_handler(
+                telling_coroutine(handler, make_call, waiting, status_for_trailers)
+            )
+
+        def begin(data: bytes, context: grpc.ServicerContext, send: Callable[[bytes | None], None]) -> None:
+            try:
+                leave = waiting.take()
+                if not context.add_callback(leave):
+                    leave()
+                    return
+                handler(data, make_call(context), _GrpcOutlet(context, send))
+            except Exception as error:
+                _abort(context, error)
+
+        begin.experimental_non_blocking = True  # type: ignore[attr-defined]  # how grpcio is told
+        begin.experimental_thread_pool = waiting.pool  # type: ignore[attr-defined]
+        return grpc.unary_stream_rpc_method_handler(begin)
 
     def _unary(self, handler: Unary, party: Party) -> grpc.RpcMethodHandler:
         return grpc.unary_unary_rpc_method_handler(self._answer(handler, party))
@@ -166,6 +189,22 @@ class _Methods:
             )
 
         return make
+
+
+class _GrpcOutlet:
+    """The answers of one stream, given to grpcio from any thread. It tells nobody who has gone, and does not mind."""
+
+    def __init__(self, context: grpc.ServicerContext, send: Callable[[bytes | None], None]) -> None:
+        self._context = context
+        self.send = send
+
+    def end(self, error: Exception | None) -> None:
+        if error is not None:
+            code, message, trailers = status_for_trailers(error)
+            self._context.set_trailing_metadata(trailers)
+            self._context.set_code(code)
+            self._context.set_details(message)
+        self.send(None)
 
 
 def _always() -> bool:

@@ -24,19 +24,36 @@ class WaitingRoom:
     """`limit` seats. A thread is made when it is first needed."""
 
     def __init__(self, limit: int) -> None:
-        self.pool = _Threads(limit + _SPARE_THREADS)
+        self.pool = Threads(limit + _SPARE_THREADS)
         self._limit = limit
         self._free = threading.BoundedSemaphore(limit)
 
-    @contextmanager
-    def seat(self) -> Iterator[None]:
-        """Errors: ResourceExhausted when all are taken."""
+    def take(self) -> Callable[[], None]:
+        """Take a seat; gives what leaves it, once however often it is called.
+
+        Errors: ResourceExhausted when all are taken.
+        """
         if not self._free.acquire(blocking=False):
             raise ResourceExhausted(f"{self._limit} calls are waiting, watching or following a log already")
+        taken = [self._free]
+
+        def leave() -> None:
+            try:
+                seat = taken.pop()
+            except IndexError:
+                return
+            seat.release()
+
+        return leave
+
+    @contextmanager
+    def seat(self) -> Iterator[None]:
+        """As `take`, left at the end."""
+        leave = self.take()
         try:
             yield
         finally:
-            self._free.release()
+            leave()
 
 
 class _Work:
@@ -55,7 +72,7 @@ class _Work:
             self.future.set_exception(error)
 
 
-class _Threads(ThreadPoolExecutor):
+class Threads(ThreadPoolExecutor):
     """As a ThreadPoolExecutor, but that `submit` never waits until a thread has started.
 
     gRPC submits from the one thread that takes in every call: 500 streams that begin at once would hold it for seconds.

@@ -2,202 +2,291 @@
 
 Invariants: over one watch, and over those resumed from its tokens, every change is told once, in the order of its
 number; the stream ends by itself only when the run has ended and all has been told. A notification is a hint: without
-any, the store is asked every few seconds.
+any, the store is asked every few seconds. No watch holds a thread while there is nothing to tell: one thread goes
+round, and a reader who is slow holds one only for as long as a message to it is under way.
 """
 
 from __future__ import annotations
 
-import random
+import heapq
+import itertools
+import logging
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from concurrent.futures import wait
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
-from reprise.domain.errors import Aborted, Unavailable
-from reprise.domain.run import ChangeSlice
-from reprise.pb.v1 import watch_pb2
+from reprise.domain.errors import Unavailable
 from reprise.rpc.call import Call
-from reprise.rpc.encode import status
+from reprise.rpc.pulled_stream import PulledStream
 from reprise.rpc.requests import WatchQuery
-from reprise.rpc.task_pages import paths_of
-from reprise.rpc.times import set_time
+from reprise.rpc.waiting_room import Threads
+from reprise.rpc.watch_answers import WatchAnswers, id_of
 
 if TYPE_CHECKING:
     from reprise.service import PipelineService
 
-_CHANGES_AT_ONCE = 1000
 _LONGEST_UNASKED_S = 5.0
-# Changes of a busy run are told together: each watcher this often at most, more rarely the more there are, so that
+# The changes of a busy run are told together: each watch this often at most, more rarely the more there are, so that
 # all of them together take no more than part of a processor.
 _SHORTEST_PAUSE_S = 0.02
-_PAUSE_FOR_EACH_WATCHER_S = 0.004
-_BETWEEN_TURNS_S = 0.002
-_MOST_KEPT_BYTES = 8 * 1024 * 1024
+_PAUSE_FOR_EACH_WATCH_S = 0.004
+# A reader who takes no message within this is left to a thread of its own, and the next one has its turn.
+_LONGEST_TURN_S = 0.02
+# Between two turns other calls get the interpreter: for as long as the turn took, so that a busy machine slows down
+# those who watch, not those who ask.
+_SHORTEST_GAP_S = 0.001
+_LONGEST_GAP_S = 0.02
+_MOST_SLOW_READERS = 600
+_STOPPING = "the server is stopping; go on from the last resume_token"
+
+_log = logging.getLogger("reprise.rpc")
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What is told after one place: the same bytes to everybody who is there."""
+class Outlet(Protocol):
+    """Where the answers of one watch go. Neither method raises, whatever has become of the reader."""
 
-    message: bytes
-    last_sequence: int
-    has_more: bool
-    is_last: bool
+    def send(self, message: bytes) -> None:
+        """Returns when the next one may be sent."""
+        ...
+
+    def end(self, error: Exception | None) -> None: ...
+
+
+@dataclass(slots=True, eq=False)
+class _Watch:
+    """`run` is None until the store has been asked for it. `due_at`: infinity while a message is under way."""
+
+    query: WatchQuery
+    service: PipelineService
+    call: Call
+    outlet: Outlet
+    sequence: int
+    heartbeat_at: float
+    due_at: float = 0.0
+    run: _WatchedRun | None = None
+    is_over: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _WatchedRun:
+    """`known_sequence`: of the last change that has been seen. `round_at`: when its watches have their turns."""
+
+    id: int
+    known_sequence: int = 0
+    told_at: float = 0.0
+    round_at: float = 0.0
+    watches: set[_Watch] = field(default_factory=set)
+    remove_listener: Callable[[], None] = lambda: None
 
 
 class Watches:
-    """The watches of one server. Those of one run that are at the same place share one reading of the store."""
+    """The watches of one server."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._bells: dict[threading.Event, int] = {}  # of each watch, with its run
-        self._closing = threading.Event()
-        self._answers: OrderedDict[tuple[int, int], _Answer] = OrderedDict()
-        self._kept_bytes = 0
-        self._told_at: dict[int, float] = {}
-        self._next_turn_at = 0.0
-        self._reading: dict[int, threading.Lock] = {}
+        self._answers = WatchAnswers()
+        self._lock = threading.Condition()
+        self._runs: dict[int, _WatchedRun] = {}
+        self._all: set[_Watch] = set()
+        # Watches, and rounds of runs. An entry whose time is not that of its owner any more is passed over.
+        self._due: list[tuple[float, int, _Watch | _WatchedRun]] = []
+        self._order = itertools.count()
+        self._senders = Threads(_MOST_SLOW_READERS)
+        self._teller: threading.Thread | None = None
+        self._is_closing = False
 
     def close(self) -> None:
         """Every watch ends with UNAVAILABLE: its caller goes on from the last token on another server."""
-        self._closing.set()
         with self._lock:
-            bells = list(self._bells)
-        for bell in bells:
-            bell.set()
-
-    def stream(self, query: WatchQuery, service: PipelineService, call: Call) -> Iterator[bytes]:
-        """The WatchPipelineJobResponses. Errors: NotFound; Aborted where the run is another now; Unavailable."""
-        bell = threading.Event()
-        phase = random.random()
-        sequence = query.after_sequence
-        self._await_turn()
-        run_id = _checked_run_id(query, service.changes(query.name, sequence, 1))
-        with self._lock:
-            self._bells[bell] = run_id
-        remove = service.listen(run_id, bell.set)
-        call.when_over(bell.set)
-        try:
-            while True:
-                answer = self._answer(query, service, run_id, sequence)
-                sequence = answer.last_sequence
-                self._await_turn()
-                yield answer.message
-                if answer.is_last:
-                    return
-                if not answer.has_more:
-                    self._await_changes(bell, phase, query, service, run_id, sequence, call)
-                if not call.is_active():
-                    return
-                if self._closing.is_set():
-                    raise Unavailable("the server is stopping; go on from the last resume_token")
-        finally:
-            remove()
-            with self._lock:
-                del self._bells[bell]
-                if run_id not in self._bells.values():
-                    self._reading.pop(run_id, None)
-                    self._told_at.pop(run_id, None)
-
-    def _await_turn(self) -> None:
-        """Answers of all watches go out one after the other: many that begin at once must not starve other calls."""
-        with self._lock:
-            now = time.monotonic()
-            turn_at = max(now, self._next_turn_at)
-            self._next_turn_at = turn_at + _BETWEEN_TURNS_S
-        if turn_at > now:
-            self._closing.wait(turn_at - now)
-
-    def _await_changes(
-        self,
-        bell: threading.Event,
-        phase: float,
-        query: WatchQuery,
-        service: PipelineService,
-        run_id: int,
-        sequence: int,
-        call: Call,
-    ) -> None:
-        """Return when there is something to tell, a heartbeat is due, or nobody listens any more."""
-        heartbeat_at = time.monotonic() + query.heartbeat_s
-        while True:
-            # However often the run changes: it is read again after a pause, and those who watch it are told one after
-            # the other over such a time, or all of them together would keep other calls waiting.
-            pause_s = max(_SHORTEST_PAUSE_S, len(self._bells) * _PAUSE_FOR_EACH_WATCHER_S)
-            told_at = self._told_at.get(run_id, 0.0)
-            if (run_id, sequence) not in self._answers:
-                self._closing.wait(max(0.0, told_at + pause_s * (1 + phase) - time.monotonic()))
-            bell.clear()
-            # Asked after the bell is quiet: what comes later rings again.
-            if (run_id, sequence) in self._answers or service.changes(query.name, sequence, 1).changes:
+            if self._is_closing:
                 return
-            left_s = min(heartbeat_at - time.monotonic(), _LONGEST_UNASKED_S)
-            if left_s <= 0:
-                return
-            if bell.wait(left_s):
-                self._closing.wait(phase * pause_s)
-            if self._closing.is_set() or not call.is_active():
-                return
+            self._is_closing = True
+            idle = [watch for watch in self._all if watch.due_at != _UNDER_WAY]
+            self._lock.notify_all()
+        for watch in idle:
+            self._finish(watch, Unavailable(_STOPPING))
+        if self._teller is not None:
+            self._teller.join()
+        self._senders.shutdown(wait=False)
 
-    def _answer(self, query: WatchQuery, service: PipelineService, run_id: int, sequence: int) -> _Answer:
-        """What follows a place: read from the store, or what another watch was told there.
+    def begin(self, query: WatchQuery, service: PipelineService, call: Call, outlet: Outlet) -> None:
+        """Tell `outlet` what there is and what comes, until it is all told or the caller has gone. Returns at once.
 
-        However long ago that was: so watches of one run go from place to place together.
+        It ends with NotFound; with Aborted where the run is another now; with Unavailable.
         """
+        now = time.monotonic()
+        watch = _Watch(query, service, call, outlet, query.after_sequence, now)
         with self._lock:
-            reading = self._reading.setdefault(run_id, threading.Lock())
-        with reading:
-            known = self._answers.get((run_id, sequence))
-            if known is not None:
-                return known
-            found = service.changes(query.name, sequence, _CHANGES_AT_ONCE)
-            _checked_run_id(query, found, run_id)
-            answer = _answer_of(found, service)
-            if found.changes:
-                self._keep(run_id, sequence, answer)
-        return answer
+            is_closing = self._is_closing
+            if not is_closing:
+                self._all.add(watch)
+                self._schedule(watch, now)
+                if self._teller is None:
+                    self._teller = threading.Thread(target=self._tell, name="reprise-watches", daemon=True)
+                    self._teller.start()
+        if is_closing:
+            outlet.end(Unavailable(_STOPPING))
+            return
+        call.when_over(lambda: self._forget(watch))
 
-    def _keep(self, run_id: int, sequence: int, answer: _Answer) -> None:
-        with self._lock:
-            self._answers[run_id, sequence] = answer
-            self._told_at[run_id] = time.monotonic()
-            self._kept_bytes += len(answer.message)
-            while self._kept_bytes > _MOST_KEPT_BYTES:
-                _, dropped = self._answers.popitem(last=False)
-                self._kept_bytes -= len(dropped.message)
+    def pull(self, query: WatchQuery, service: PipelineService, call: Call) -> Iterator[bytes]:
+        """The same answers, for a thread that waits for each."""
+        pulled = PulledStream(call.is_active)
+        self.begin(query, service, call, pulled)
+        return pulled.messages()
 
-
-def _answer_of(found: ChangeSlice, service: PipelineService) -> _Answer:
-    run = found.run
-    is_last = run.state.is_terminal and not found.has_more
-    response = watch_pb2.WatchPipelineJobResponse(
-        resume_token=f"{run.id}.{found.last_sequence}",
-        state=int(run.state),  # type: ignore[arg-type]  # the numbers are the wire's
-        is_last=is_last,
-    )
-    if run.error is not None:
-        response.error.CopyFrom(status(run.error))
-    task_ids = {change.task_id for change in found.changes if change.task_id}
-    paths = paths_of(run.name, task_ids, service.tasks) if task_ids else {}
-    for change in found.changes:
-        told = response.changes.add(sequence=change.sequence, task_id=change.task_id, attempt=change.attempt)
-        set_time(told.update_time, change.at_ns)
-        if not change.task_id:
-            told.job_state = change.after  # type: ignore[assignment]
-            continue
-        told.task_unique_name = paths.get(change.task_id, "")
-        if change.attempt:
-            told.attempt_state = change.after  # type: ignore[assignment]
+    def _schedule(self, owner: _Watch | _WatchedRun, at: float) -> None:
+        """With the lock held."""
+        if isinstance(owner, _Watch):
+            owner.due_at = at
         else:
-            told.task_state = change.after  # type: ignore[assignment]
-    return _Answer(response.SerializeToString(), found.last_sequence, found.has_more, is_last)
+            owner.round_at = at
+        heapq.heappush(self._due, (at, next(self._order), owner))
+        if self._due[0][2] is owner:
+            self._lock.notify_all()
+
+    def _ring(self, run: _WatchedRun) -> None:
+        """The run has changed: it has a round soon, if it has not been given one already."""
+        with self._lock:
+            if self._is_closing:
+                return
+            pause_s = max(_SHORTEST_PAUSE_S, len(run.watches) * _PAUSE_FOR_EACH_WATCH_S)
+            at = max(time.monotonic(), run.told_at + pause_s)
+            if at < run.round_at:
+                self._schedule(run, at)
+
+    def _tell(self) -> None:
+        """Give everybody a turn when it is due, one after the other."""
+        while True:
+            with self._lock:
+                owner = self._next_due()
+            if owner is None:
+                return
+            try:
+                if isinstance(owner, _Watch):
+                    self._turn(owner)
+                else:
+                    self._round(owner)
+            except Exception:
+                _log.exception("a watch was not told")
+
+    def _next_due(self) -> _Watch | _WatchedRun | None:
+        """With the lock held. Waits; None: the server closes."""
+        while not self._is_closing:
+            if not self._due:
+                self._lock.wait()
+                continue
+            at, _, owner = self._due[0]
+            wait_s = at - time.monotonic()
+            if wait_s > 0:
+                self._lock.wait(wait_s)
+                continue
+            heapq.heappop(self._due)
+            if isinstance(owner, _Watch):
+                if owner.due_at == at and not owner.is_over:
+                    owner.due_at = _UNDER_WAY
+                    return owner
+            elif owner.round_at == at and owner.watches:
+                return owner
+        return None
+
+    def _round(self, run: _WatchedRun) -> None:
+        """See whether the run has something to tell; if so, those who have heard all so far have their turns."""
+        now = time.monotonic()
+        with self._lock:
+            # What comes from here on rings again; without a ring the store is asked after a while.
+            run.told_at = now
+            self._schedule(run, now + _LONGEST_UNASKED_S)
+            one = next(iter(run.watches), None)
+        if one is None:
+            return
+        try:
+            answer = self._answers.after(one.service, one.query.name, run.id, run.known_sequence)
+            if not answer.is_news:
+                return
+            last_sequence = answer.last_sequence
+        except Exception:
+            last_sequence = 0  # each of them finds out for itself, and ends with it
+        with self._lock:
+            # Those whose message is under way see by this that there is more.
+            run.known_sequence = max(run.known_sequence, last_sequence)
+            for watch in run.watches:
+                if now < watch.due_at < _UNDER_WAY:
+                    self._schedule(watch, now)
+
+    def _turn(self, watch: _Watch) -> None:
+        begun = time.monotonic()
+        wait([self._senders.submit(self._advance, watch)], _LONGEST_TURN_S)
+        took_s = time.monotonic() - begun
+        time.sleep(min(max(took_s, _SHORTEST_GAP_S), _LONGEST_GAP_S))
+
+    def _advance(self, watch: _Watch) -> None:
+        """Tell one watch what it has not heard. Never twice at once for one watch."""
+        try:
+            if watch.is_over or not watch.call.is_active():
+                self._forget(watch)
+                return
+            is_first = watch.run is None
+            run = self._run_of(watch)
+            answer = self._answers.after(watch.service, watch.query.name, run.id, watch.sequence)
+            if is_first or answer.is_news or time.monotonic() >= watch.heartbeat_at:
+                watch.sequence = answer.last_sequence
+                watch.outlet.send(answer.message)
+                watch.heartbeat_at = time.monotonic() + watch.query.heartbeat_s
+                if answer.is_last:
+                    self._finish(watch, None)
+                    return
+        except Exception as error:
+            self._finish(watch, error)
+            return
+        with self._lock:
+            is_closing = self._is_closing
+            if not is_closing:
+                # Who is told first what nobody knew looks whether more follows: the answer may be one that is kept.
+                has_next = answer.has_more or watch.sequence != run.known_sequence
+                run.known_sequence = max(run.known_sequence, watch.sequence)
+                self._schedule(watch, time.monotonic() if has_next else watch.heartbeat_at)
+        if is_closing:
+            self._finish(watch, Unavailable(_STOPPING))
+
+    def _run_of(self, watch: _Watch) -> _WatchedRun:
+        if watch.run is not None:
+            return watch.run
+        run_id = id_of(watch.service, watch.query.name, watch.query.run_id)
+        with self._lock:
+            run = self._runs.get(run_id)
+            if run is None:
+                # Before anything is read: what comes after the reading rings.
+                new = run = self._runs[run_id] = _WatchedRun(run_id)
+                new.remove_listener = watch.service.listen(run_id, lambda: self._ring(new))
+                self._schedule(new, time.monotonic() + _LONGEST_UNASKED_S)
+            watch.run = run
+            run.watches.add(watch)
+            is_over = watch.is_over
+        if is_over:
+            self._forget(watch)
+        return run
+
+    def _finish(self, watch: _Watch, error: Exception | None) -> None:
+        self._forget(watch)
+        watch.outlet.end(error)
+
+    def _forget(self, watch: _Watch) -> None:
+        with self._lock:
+            watch.is_over = True
+            self._all.discard(watch)
+            run = watch.run
+            if run is None:
+                return
+            run.watches.discard(watch)
+            is_last = not run.watches and self._runs.get(run.id) is run
+            if is_last:
+                del self._runs[run.id]
+                self._answers.forget(run.id)
+        if is_last:
+            run.remove_listener()
 
 
-def _checked_run_id(query: WatchQuery, found: ChangeSlice, run_id: int = 0) -> int:
-    """The id of the run that is watched: one that was deleted and made again is another."""
-    expected = run_id or query.run_id
-    if expected and found.run.id != expected:
-        raise Aborted(f"{query.name} is another run now; watch it from the beginning")
-    return found.run.id
+_UNDER_WAY = float("inf")
