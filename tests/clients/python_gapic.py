@@ -8,12 +8,10 @@ number too (`--project-alias 123456=gapic-project`).
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib
 import json
-import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ import grpc
 from google.api_core import exceptions, operations_v1
 from google.auth.credentials import AnonymousCredentials
 from google.protobuf import json_format, struct_pb2
+from python_steps import check_states, executed, refused, until
 
 PROJECT, NUMBER = "gapic-project", "123456"
 ID_LABEL = "vertex-ai-pipelines-run-billing-id"
@@ -79,12 +78,7 @@ class Scenario:
 
     def get(self, failed: Any) -> None:
         assert failed.state.name == "PIPELINE_STATE_FAILED" and failed.error.message, failed.state
-        assert _states(failed) == {
-            "prepare": "SUCCEEDED",
-            "multiply": "SUCCEEDED",
-            "check": "FAILED",
-            "publish": "NOT_TRIGGERED",
-        }
+        check_states(failed.job_detail.task_details, "SUCCEEDED", "SUCCEEDED", "FAILED", "NOT_TRIGGERED")
         details = {task.task_unique_name: task for task in failed.job_detail.task_details}
         assert details["multiply"].execution.metadata["output:product"] == 14
         assert details["prepare"].outputs["data"].artifacts[0].schema_title == "system.Dataset"
@@ -110,17 +104,17 @@ class Scenario:
 
     def rerun_with_parameters(self, failed: Any) -> None:
         job = self.rerun(failed, "corrected", {"limit": _number(20)}, {})
-        assert _states(job) == _all("SKIPPED", "SKIPPED", "SUCCEEDED", "SUCCEEDED"), _states(job)
+        check_states(job.job_detail.task_details, "SKIPPED", "SKIPPED", "SUCCEEDED", "SUCCEEDED")
         assert self.ran("steps") == ["prepare", "multiply", "check", "check", "publish"]
         assert job.original_pipeline_job_id == int(failed.labels[ID_LABEL])
 
     def rerun_with_skip(self, failed: Any) -> None:
         job = self.rerun(failed, "skipped", {}, {"check": {"skip_task": True}})
-        assert _states(job) == _all("SKIPPED", "SKIPPED", "SKIPPED", "SUCCEEDED"), _states(job)
+        check_states(job.job_detail.task_details, "SKIPPED", "SKIPPED", "SKIPPED", "SUCCEEDED")
 
     def rerun_with_inputs(self, failed: Any) -> None:
         job = self.rerun(failed, "inputs", {}, {"multiply": self.input("factor")})
-        assert _states(job) == _all("SKIPPED", "SUCCEEDED", "SUCCEEDED", "SUCCEEDED"), _states(job)
+        check_states(job.job_detail.task_details, "SKIPPED", "SUCCEEDED", "SUCCEEDED", "SUCCEEDED")
 
     def rerun_refused(self, failed: Any) -> None:
         with refused(exceptions.InvalidArgument, exceptions.BadRequest):
@@ -149,7 +143,7 @@ class Scenario:
                     parent=self.parent, pipeline_job=job, pipeline_job_id=f"long-{number}"
                 ).name
             )
-        _until(lambda: "wait" in self.ran("long-1"), "a task waits")
+        until(lambda: "wait" in self.ran("long-1"), "a task waits")
         self.client.cancel_pipeline_job(name=names[0])
         job = self.ended(names[0])
         assert job.state.name == "PIPELINE_STATE_CANCELLED" and job.error.code == 1, job.state
@@ -221,7 +215,12 @@ class Scenario:
             "read_mask": "jobDetail.taskDetails.taskName",
         }
         [job] = self.client.list_pipeline_jobs(request=inside)
-        assert {task.task_name for task in job.job_detail.task_details} == set(_all("", "", "", ""))
+        assert {task.task_name for task in job.job_detail.task_details} == {
+            "prepare",
+            "multiply",
+            "check",
+            "publish",
+        }
 
     def errors(self, failed: str) -> None:
         none = f"{self.parent}/pipelineJobs/none"
@@ -286,25 +285,13 @@ class Scenario:
             job = self.client.get_pipeline_job(name=name)
             return job if job.end_time else None
 
-        return _until(look, f"{name} has ended")
+        return until(look, f"{name} has ended")
 
     def ledger(self, name: str) -> str:
         return str(self.folder / f"{self.location}-{name}.ledger")
 
     def ran(self, name: str) -> list[str]:
-        path = Path(self.ledger(name))
-        return path.read_text().split() if path.exists() else []
-
-
-@contextlib.contextmanager
-def refused(*kinds: type[exceptions.GoogleAPICallError]) -> Iterator[list[exceptions.GoogleAPICallError]]:
-    found: list[exceptions.GoogleAPICallError] = []
-    try:
-        yield found
-    except kinds as error:
-        found.append(error)
-    else:
-        raise AssertionError(f"expected {kinds[0].__name__}")
+        return executed(Path(self.ledger(name)))
 
 
 def _transport(service: Any, transport: str, arguments: argparse.Namespace) -> Any:
@@ -313,22 +300,6 @@ def _transport(service: Any, transport: str, arguments: argparse.Namespace) -> A
             host=arguments.http, url_scheme="http", credentials=AnonymousCredentials()
         )
     return service.transports.PipelineServiceGrpcTransport(channel=grpc.insecure_channel(arguments.grpc))
-
-
-def _until(found: Callable[[], Any], text: str) -> Any:
-    deadline = time.monotonic() + 60
-    while not (answer := found()):
-        assert time.monotonic() < deadline, f"not within a minute: {text}"
-        time.sleep(0.1)
-    return answer
-
-
-def _states(job: Any) -> dict[str, str]:
-    return {task.task_unique_name: task.state.name for task in job.job_detail.task_details}
-
-
-def _all(prepare: str, multiply: str, check: str, publish: str) -> dict[str, str]:
-    return {"prepare": prepare, "multiply": multiply, "check": check, "publish": publish}
 
 
 def _struct(path: str) -> struct_pb2.Struct:

@@ -16,6 +16,7 @@ generated, address, steps, ledger = sys.argv[1:]
 sys.path.insert(0, generated)
 
 from reprise.v1 import (  # noqa: E402  (generated, in the folder that was named)
+    explain_pb2,
     pipeline_job_pb2,
     pipeline_service_pb2,
     pipeline_service_pb2_grpc,
@@ -42,7 +43,7 @@ def main() -> None:
         watch(stub, created.name)
         tasks(stub, created.name)
         log(stub, created.name)
-        rerun(stub, created.name)
+        explain(stub, created.name, rerun(stub, created.name))
     print("all good")
 
 
@@ -95,13 +96,13 @@ def log(stub: pipeline_service_pb2_grpc.PipelineServiceStub, name: str) -> None:
     print("ok log")
 
 
-def rerun(stub: pipeline_service_pb2_grpc.PipelineServiceStub, name: str) -> None:
+def rerun(stub: pipeline_service_pb2_grpc.PipelineServiceStub, name: str) -> str:
+    """The name of the new run."""
     request = rerun_pb2.RerunPipelineJobRequest(name=name)
     request.parameter_values["limit"].number_value = 25
     plan = stub.PlanRerun(rerun_pb2.PlanRerunRequest(rerun=request))
     verdicts = {task.task_unique_name: Verdict.Name(task.verdict) for task in plan.tasks}
     assert verdicts["multiply"] == "VERDICT_REUSE" and verdicts["check"] == "VERDICT_EXECUTE", verdicts
-    print("ok plan")
     request.etag = plan.etag
     job = stub.RerunPipelineJob(request)
     assert job.original_pipeline_job == name
@@ -114,7 +115,29 @@ def rerun(stub: pipeline_service_pb2_grpc.PipelineServiceStub, name: str) -> Non
         assert error.code() is grpc.StatusCode.ABORTED
     else:
         raise AssertionError("expected ABORTED")
-    print("ok rerun")
+    print("ok plan and rerun")
+    return str(job.name)
+
+
+def explain(stub: pipeline_service_pb2_grpc.PipelineServiceStub, original: str, name: str) -> None:
+    Comparison = explain_pb2.TaskComparison  # noqa: N806  (a type)
+    checked = stub.ExplainTask(explain_pb2.ExplainTaskRequest(name=name, task="check"))
+    assert Verdict.Name(checked.verdict) == "VERDICT_EXECUTE" and checked.summary, checked
+    assert checked.comparison.pipeline_job == original
+    assert checked.comparison.finding == Comparison.DIFFERENT
+    [difference] = checked.comparison.differences
+    assert difference.field == "inputs.parameters.limit", difference
+    assert (difference.old_value, difference.new_value) == ("10", "25"), difference
+    reused = stub.ExplainTask(explain_pb2.ExplainTaskRequest(name=name, task="multiply"))
+    assert reused.reused_from.pipeline_job == original, reused
+    assert reused.comparison.finding == Comparison.EQUAL
+    try:
+        stub.ExplainTask(explain_pb2.ExplainTaskRequest(name=name, task="none"))
+    except grpc.RpcError as error:
+        assert error.code() is grpc.StatusCode.NOT_FOUND
+    else:
+        raise AssertionError("expected NOT_FOUND")
+    print("ok explain")
 
 
 main()

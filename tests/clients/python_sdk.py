@@ -8,9 +8,6 @@ is read from the ledger that the tasks write. Ends with the line `all good`.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ from google.auth import credentials as auth
 from google.cloud import aiplatform, aiplatform_v1, aiplatform_v1beta1
 from google.cloud.aiplatform.preview.pipelinejob import pipeline_jobs as preview
 from google.protobuf import struct_pb2
+from python_steps import check_states, executed, refused, states, until
 
 Config = aiplatform_v1beta1.PipelineTaskRerunConfig
 _LOCATION = "us-central1"
@@ -69,12 +67,7 @@ class Scenario:
         else:
             raise AssertionError("wait() should raise for a failed run")
         assert job.has_failed and job.state.name == "PIPELINE_STATE_FAILED"
-        assert _states(job) == {
-            "prepare": "SUCCEEDED",
-            "multiply": "SUCCEEDED",
-            "check": "FAILED",
-            "publish": "NOT_TRIGGERED",
-        }, _states(job)
+        check_states(job.task_details, "SUCCEEDED", "SUCCEEDED", "FAILED", "NOT_TRIGGERED")
         assert self._ran("failed") == ["prepare", "multiply", "check"], self._ran("failed")
         details = {task.task_unique_name: task for task in job.task_details}
         assert details["multiply"].execution.metadata["input:factor"] == 2
@@ -88,12 +81,7 @@ class Scenario:
     def rerun_failed_with_other_parameters(self, failed: aiplatform.PipelineJob) -> aiplatform.PipelineJob:
         rerun = self._rerun(failed, "sdk-corrected", parameter_values={"limit": 20})
         job = self._until_end(rerun)
-        assert _states(job) == {
-            "prepare": "SKIPPED",
-            "multiply": "SKIPPED",
-            "check": "SUCCEEDED",
-            "publish": "SUCCEEDED",
-        }, _states(job)
+        check_states(job.task_details, "SKIPPED", "SKIPPED", "SUCCEEDED", "SUCCEEDED")
         # The ledger of the original: a parameter that is not given again persists.
         assert self._ran("failed") == ["prepare", "multiply", "check", "check", "publish"], self._ran(
             "failed"
@@ -109,24 +97,14 @@ class Scenario:
         rerun = self._rerun(failed, "sdk-skipped", [Config(task_id=check, skip_task=True)])
         job = self._until_end(rerun)
         assert job.state.name == "PIPELINE_STATE_SUCCEEDED", job.state
-        assert _states(job) == {
-            "prepare": "SKIPPED",
-            "multiply": "SKIPPED",
-            "check": "SKIPPED",
-            "publish": "SUCCEEDED",
-        }, _states(job)
+        check_states(job.task_details, "SKIPPED", "SKIPPED", "SKIPPED", "SUCCEEDED")
 
     def rerun_succeeded_with_other_inputs(self, succeeded: aiplatform.PipelineJob) -> None:
         inputs = Config.Inputs(parameter_values={"factor": struct_pb2.Value(number_value=1)})
         multiply = self._task_id(succeeded, "multiply")
         rerun = self._rerun(succeeded, "sdk-inputs", [Config(task_id=multiply, inputs=inputs)])
         job = self._until_end(rerun)
-        assert _states(job) == {
-            "prepare": "SKIPPED",
-            "multiply": "SUCCEEDED",
-            "check": "SUCCEEDED",
-            "publish": "SUCCEEDED",
-        }, _states(job)
+        check_states(job.task_details, "SKIPPED", "SUCCEEDED", "SUCCEEDED", "SUCCEEDED")
         metadata = {task.task_unique_name: task.execution.metadata for task in job.task_details}
         assert metadata["multiply"]["output:product"] == 7, metadata["multiply"]
 
@@ -136,32 +114,33 @@ class Scenario:
         before = len(self._ran("failed"))
         config = Config(task_id=multiply, skip_task=False, inputs=Config.Inputs())
         job = self._until_end(self._rerun(succeeded, "sdk-executed", [config]))
-        assert _states(job) == {
-            "prepare": "SKIPPED",
-            "multiply": "SUCCEEDED",
-            "check": "SKIPPED",
-            "publish": "SKIPPED",
-        }, _states(job)
+        check_states(job.task_details, "SKIPPED", "SUCCEEDED", "SKIPPED", "SKIPPED")
         assert self._ran("failed")[before:] == ["multiply"], self._ran("failed")[before:]
 
     def cancel(self) -> aiplatform.PipelineJob:
         job = self._job("sdk-cancelled", "waiting", {"ledger": self._ledger("cancelled")})
         job.submit()
-        self._until(lambda: "wait" in self._ran("cancelled"), "the waiting task has begun")
+        until(lambda: "wait" in self._ran("cancelled"), "the waiting task has begun")
         job.cancel()
-        self._until(lambda: job.state.name in _ENDED, "the run has ended")
+        until(lambda: job.state.name in _ENDED, "the run has ended")
         assert job.state.name == "PIPELINE_STATE_CANCELLED", job.state
-        assert _states(job) == {"prepare": "SUCCEEDED", "wait": "CANCELLED", "multiply": "CANCELLED"}, (
-            _states(job)
-        )
+        found = states(job.task_details)
+        assert found == {
+            "prepare": "SUCCEEDED",
+            "wait": "CANCELLED",
+            "multiply": "CANCELLED",
+        }, found
         assert job.gca_resource.error.code == 1, job.gca_resource.error
         return job
 
     def rerun_cancelled(self, cancelled: aiplatform.PipelineJob) -> None:
         job = self._until_end(self._rerun(cancelled, "sdk-resumed", parameter_values={"seconds": 0.0}))
-        assert _states(job) == {"prepare": "SKIPPED", "wait": "SUCCEEDED", "multiply": "SUCCEEDED"}, _states(
-            job
-        )
+        found = states(job.task_details)
+        assert found == {
+            "prepare": "SKIPPED",
+            "wait": "SUCCEEDED",
+            "multiply": "SUCCEEDED",
+        }, found
         assert self._ran("cancelled") == ["prepare", "wait", "wait", "multiply"], self._ran("cancelled")
 
     def cancel_several(self) -> None:
@@ -170,7 +149,7 @@ class Scenario:
             parameters = {"ledger": self._ledger(f"batch-{number}")}
             several.append(self._job(f"sdk-batch-{number}", "waiting", parameters))
             several[-1].submit()
-        self._until(lambda: self._ran("batch-1")[-1:] == ["wait"], "the first run waits")
+        until(lambda: self._ran("batch-1")[-1:] == ["wait"], "the first run waits")
         names = [job.resource_name for job in several]
         response = several[0].batch_cancel(self._project, _LOCATION, names).result(timeout=60)
         assert sorted(job.name for job in response.pipeline_jobs) == sorted(names), response
@@ -194,15 +173,15 @@ class Scenario:
     def refusals(self, failed: aiplatform.PipelineJob) -> None:
         client = failed.api_client
         parent, _, _ = failed.resource_name.rpartition("/pipelineJobs/")
-        with _refused(exceptions.NotFound):
+        with refused(exceptions.NotFound):
             client.get_pipeline_job(name=f"{parent}/pipelineJobs/none")
-        with _refused(exceptions.NotFound):
+        with refused(exceptions.NotFound):
             client.cancel_pipeline_job(name=f"{parent}/pipelineJobs/none")
-        with _refused(exceptions.Conflict):
+        with refused(exceptions.Conflict):
             self._job("sdk-failed", "waiting", {"ledger": self._ledger("refused")}).submit()
-        with _refused(exceptions.InvalidArgument, exceptions.BadRequest):
+        with refused(exceptions.InvalidArgument, exceptions.BadRequest):
             client.create_pipeline_job(parent=parent, pipeline_job=aiplatform_v1.PipelineJob())
-        with _refused(exceptions.InvalidArgument, exceptions.BadRequest) as error:
+        with refused(exceptions.InvalidArgument, exceptions.BadRequest) as error:
             inputs = Config.Inputs(parameter_values={"undeclared": struct_pb2.Value(number_value=1)})
             config = Config(task_id=self._task_id(failed, "multiply"), inputs=inputs)
             self._rerun(failed, "sdk-refused", [config])
@@ -214,7 +193,7 @@ class Scenario:
         names = [f"{parent}/pipelineJobs/sdk-batch-{number}" for number in (1, 2)]
         response = client.batch_delete_pipeline_jobs(parent=parent, names=names).result(timeout=60)
         assert [job.name for job in response.pipeline_jobs] == names, response
-        with _refused(exceptions.NotFound):
+        with refused(exceptions.NotFound):
             aiplatform.PipelineJob.get(names[0])
 
     def delete(self, failed: aiplatform.PipelineJob) -> None:
@@ -229,12 +208,7 @@ class Scenario:
 
     def rerun_of_a_rerun_whose_original_is_gone(self, succeeded: aiplatform.PipelineJob) -> None:
         job = self._until_end(self._rerun(succeeded, "sdk-again", parameter_values={"limit": 30}))
-        assert _states(job) == {
-            "prepare": "SKIPPED",
-            "multiply": "SKIPPED",
-            "check": "SUCCEEDED",
-            "publish": "SKIPPED",
-        }, _states(job)
+        check_states(job.task_details, "SKIPPED", "SKIPPED", "SUCCEEDED", "SKIPPED")
 
     def _job(self, job_id: str, pipeline: str, parameters: dict[str, Any]) -> aiplatform.PipelineJob:
         return aiplatform.PipelineJob(
@@ -253,7 +227,11 @@ class Scenario:
         configs: list[Config] | None = None,
         parameter_values: dict[str, Any] | None = None,
     ) -> aiplatform.PipelineJob:
-        pipeline = "steps" if "prepare" in _states(original) and "check" in _states(original) else "waiting"
+        pipeline = (
+            "steps"
+            if "prepare" in states(original.task_details) and "check" in states(original.task_details)
+            else "waiting"
+        )
         job = preview._PipelineJob(
             display_name=job_id,
             template_path=str(self._pipelines / f"{pipeline}.yaml"),
@@ -271,14 +249,8 @@ class Scenario:
 
     def _until_end(self, job: aiplatform.PipelineJob) -> aiplatform.PipelineJob:
         # Not wait(), which looks every five seconds: this is done ten times.
-        self._until(lambda: job.state.name in _ENDED, f"{job.name} has ended")
+        until(lambda: job.state.name in _ENDED, f"{job.name} has ended")
         return job
-
-    def _until(self, is_so: Any, text: str) -> None:
-        deadline = time.monotonic() + 60
-        while not is_so():
-            assert time.monotonic() < deadline, f"not within a minute: {text}"
-            time.sleep(0.1)
 
     def _task_id(self, job: aiplatform.PipelineJob, name: str) -> int:
         return next(task.task_id for task in job.task_details if task.task_name == name)
@@ -290,23 +262,7 @@ class Scenario:
         return str(self._folder / f"{name}.ledger")
 
     def _ran(self, name: str) -> list[str]:
-        path = Path(self._ledger(name))
-        return path.read_text().split() if path.exists() else []
-
-
-@contextlib.contextmanager
-def _refused(*kinds: type[exceptions.GoogleAPICallError]) -> Iterator[list[exceptions.GoogleAPICallError]]:
-    found: list[exceptions.GoogleAPICallError] = []
-    try:
-        yield found
-    except kinds as error:
-        found.append(error)
-    else:
-        raise AssertionError(f"expected {kinds[0].__name__}")
-
-
-def _states(job: aiplatform.PipelineJob) -> dict[str, str]:
-    return {task.task_unique_name: task.state.name for task in job.task_details}
+        return executed(Path(self._ledger(name)))
 
 
 def main() -> None:

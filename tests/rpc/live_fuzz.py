@@ -51,6 +51,7 @@ DOCUMENTED = {
 }
 DOCUMENTED_HTTP = {200, 400, 403, 404, 405, 409, 429, 501}
 _WAIT_S = 0.3
+_STAGES = 10
 _WAITING = {"WatchPipelineJob", "GetTaskLog", "WaitOperation"}
 _PACKAGES = ("reprise.v1", "google.cloud.aiplatform.v1", "google.cloud.aiplatform.v1beta1")
 _TEXTS = (
@@ -85,12 +86,12 @@ _SPEC = {
 
 @dataclass
 class Found:
-    """`wrong`: what should not have been, each with the call that showed it."""
+    """`wrong`: what should not have been, each with the call that showed it. `memory_kib`: of the server, after each
+    tenth of the calls."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
-    rss_before_kib: int = 0
-    rss_after_kib: int = 0
+    memory_kib: list[int] = field(default_factory=list)
     runs_read_back: int = 0
     operations_read_back: int = 0
 
@@ -216,7 +217,6 @@ class _Calls:
 def fuzz(server: Served, calls: int, seed: int = 0, threads: int = 4) -> Found:
     found = Found()
     lock = threading.Lock()
-    warm_up = max(calls // 5, 1)
     channel = grpc.insecure_channel(server.grpc, [("grpc.max_receive_message_length", -1)])
 
     def work(number: int, count: int) -> None:
@@ -243,10 +243,9 @@ def fuzz(server: Served, calls: int, seed: int = 0, threads: int = 4) -> Found:
         for worker in workers:
             worker.join()
 
-    run(warm_up, 0)
-    found.rss_before_kib = _rss_kib(server.process.pid)
-    run(calls - warm_up, threads)
-    found.rss_after_kib = _rss_kib(server.process.pid)
+    for tenth in range(_STAGES):
+        run(calls // _STAGES, tenth * threads)
+        found.memory_kib.append(_rss_kib(server.process.pid))
     _read_back(channel, server, found)
     channel.close()
     return found
@@ -357,9 +356,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{sum(found.statuses.values())} calls in {time.monotonic() - begin:.0f} s")
         for status, count in found.statuses.most_common():
             print(f"{count:8} {status}")
-        print(
-            f"memory of the server: {found.rss_before_kib} KiB after a fifth, {found.rss_after_kib} KiB at the end"
-        )
+        sizes = " ".join(f"{size / 1024:.1f}" for size in found.memory_kib)
+        print(f"memory of the server after each tenth, MiB: {sizes}")
         print(f"read back: {found.runs_read_back} runs, {found.operations_read_back} operations")
         for wrong in found.wrong[:20]:
             print(f"WRONG: {wrong[:2000]}")

@@ -11,7 +11,9 @@ import (
 	"strings"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	reprise "reprise.example/conformance/reprisev1"
@@ -33,6 +35,7 @@ func init() {
 			{"tasks by page", pageTasks},
 			{"log", readLog},
 			{"plan and rerun", planAndRerun},
+			{"explain", explain},
 		} {
 			if err := step.run(ctx, client, original); err != nil {
 				return fmt.Errorf("%s: %w", step.name, err)
@@ -132,6 +135,7 @@ func readLog(ctx context.Context, client reprise.PipelineServiceClient, name str
 func planAndRerun(ctx context.Context, client reprise.PipelineServiceClient, name string) error {
 	rerun := &reprise.RerunPipelineJobRequest{
 		Name:            name,
+		PipelineJobId:   rerunID,
 		ParameterValues: map[string]*structpb.Value{"limit": structpb.NewNumberValue(25)},
 	}
 	plan, err := client.PlanRerun(ctx, &reprise.PlanRerunRequest{Rerun: rerun})
@@ -156,5 +160,37 @@ func planAndRerun(ctx context.Context, client reprise.PipelineServiceClient, nam
 		same(verdicts["check"], "VERDICT_EXECUTE"),
 		same(job.OriginalPipelineJob, name),
 		same(last.State.String(), "PIPELINE_STATE_SUCCEEDED"),
+	)
+}
+
+// The rerun that planAndRerun makes, which explain asks about.
+const rerunID = "own-go-rerun"
+
+func explain(ctx context.Context, client reprise.PipelineServiceClient, original string) error {
+	name := original[:strings.LastIndex(original, "/")+1] + rerunID
+	ask := func(task string) (*reprise.ExplainTaskResponse, error) {
+		return client.ExplainTask(ctx, &reprise.ExplainTaskRequest{Name: name, Task: task})
+	}
+	checked, err := ask("check")
+	if err != nil {
+		return err
+	}
+	reused, err := ask("multiply")
+	if err != nil {
+		return err
+	}
+	_, missing := ask("none")
+	differences := checked.Comparison.GetDifferences()
+	if len(differences) != 1 {
+		return fmt.Errorf("expected one difference, got %v", differences)
+	}
+	return errors.Join(
+		same(checked.Verdict.String(), "VERDICT_EXECUTE"),
+		same(checked.Comparison.PipelineJob, original),
+		same(differences[0].Field, "inputs.parameters.limit"),
+		same(differences[0].OldValue+" "+differences[0].NewValue, "10 25"),
+		same(reused.ReusedFrom.GetPipelineJob(), original),
+		same(reused.Comparison.GetFinding().String(), "EQUAL"),
+		same(status.Code(missing), codes.NotFound),
 	)
 }

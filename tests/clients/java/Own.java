@@ -13,6 +13,9 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import reprise.v1.Explain.ExplainTaskRequest;
+import reprise.v1.Explain.ExplainTaskResponse;
+import reprise.v1.Explain.TaskComparison;
 import reprise.v1.PipelineJobOuterClass.PipelineJob;
 import reprise.v1.PipelineServiceGrpc;
 import reprise.v1.PipelineServiceOuterClass.CreatePipelineJobRequest;
@@ -67,8 +70,10 @@ public class Own {
     done("tasks by page");
     log(name);
     done("log");
-    rerun(name);
+    var rerun = rerun(name);
     done("plan and rerun");
+    explain(name, rerun);
+    done("explain");
   }
 
   void watch(String name) {
@@ -122,7 +127,8 @@ public class Own {
     same(text.toString().contains("is over the limit"), true);
   }
 
-  void rerun(String name) {
+  /** The name of the new run. */
+  String rerun(String name) {
     var limit = Value.newBuilder().setNumberValue(25).build();
     var request = RerunPipelineJobRequest.newBuilder().setName(name).putParameterValues("limit", limit);
     var plan = stub.planRerun(PlanRerunRequest.newBuilder().setRerun(request).build());
@@ -134,13 +140,36 @@ public class Own {
     same(job.getOriginalPipelineJob(), name);
     var answers = watched(job.getName(), "");
     same(answers.get(answers.size() - 1).getState(), PipelineState.PIPELINE_STATE_SUCCEEDED);
+    refused(Status.Code.ABORTED, () -> stub.rerunPipelineJob(request.setEtag("of no plan").build()));
+    return job.getName();
+  }
+
+  void explain(String original, String name) {
+    var checked = explained(name, "check");
+    same(checked.getVerdict().name(), "VERDICT_EXECUTE");
+    same(checked.getComparison().getPipelineJob(), original);
+    same(checked.getComparison().getDifferencesCount(), 1);
+    var difference = checked.getComparison().getDifferences(0);
+    same(difference.getField(), "inputs.parameters.limit");
+    same(difference.getOldValue() + " " + difference.getNewValue(), "10 25");
+    var reused = explained(name, "multiply");
+    same(reused.getReusedFrom().getPipelineJob(), original);
+    same(reused.getComparison().getFinding(), TaskComparison.Finding.EQUAL);
+    refused(Status.Code.NOT_FOUND, () -> explained(name, "none"));
+  }
+
+  ExplainTaskResponse explained(String name, String task) {
+    return stub.explainTask(ExplainTaskRequest.newBuilder().setName(name).setTask(task).build());
+  }
+
+  static void refused(Status.Code code, Runnable call) {
     try {
-      stub.rerunPipelineJob(request.setEtag("of no plan").build());
+      call.run();
     } catch (StatusRuntimeException error) {
-      same(error.getStatus().getCode(), Status.Code.ABORTED);
+      same(error.getStatus().getCode(), code);
       return;
     }
-    throw new AssertionError("expected ABORTED");
+    throw new AssertionError("expected " + code);
   }
 
   static void same(Object found, Object expected) {
