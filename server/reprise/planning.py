@@ -6,8 +6,10 @@ Invariant: changes nothing. What is wrong with a command is found here, all of i
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 from google.protobuf import struct_pb2
@@ -63,8 +65,10 @@ class Preparation:
         known: KnownOutcomes,
         is_environment_vouched: bool,
         salts: Mapping[str, str],
+        data_dir: Path,
     ) -> None:
         """`is_environment_vouched`: see `check_platform_spec`. `salts`: of projects, in every key of theirs."""
+        self._runs_dir = Path(os.path.realpath(data_dir)) / "runs"
         self._store = store
         self._artifacts = artifacts
         self._known = known
@@ -135,7 +139,9 @@ class Preparation:
             reference = ArtifactRef(
                 f"{command.field}.runtime_config.input_artifacts[{name!r}]", name=artifact_id
             )
-            settings.input_artifacts.append(self._artifact_list(name, [reference], original))
+            settings.input_artifacts.append(
+                self._artifact_list(name, [reference], original, command.parent.project)
+            )
         if original is not None:
             earlier = put_inherited(request, original.request)
             settings.input_artifacts.extend(self._inherited_artifacts(command, original, earlier))
@@ -148,14 +154,26 @@ class Preparation:
             request.original.records_digest = original.records_digest
             request.original.records = self._with_presence(original.records)
         for config in command.configs:
-            request.configs.append(self._config(config, original))
+            request.configs.append(self._config(config, original, command.parent.project))
         return request
 
-    def _config(self, config: TaskConfig, original: OriginalRun | None) -> engine.Config:
+    def _config(self, config: TaskConfig, original: OriginalRun | None, project: str) -> engine.Config:
         wanted = config_of(config)
         for name, references in sorted(config.input_artifacts.items()):
-            wanted.input_artifacts.append(self._artifact_list(name, references, original))
+            wanted.input_artifacts.append(self._artifact_list(name, references, original, project))
         return wanted
+
+    def _is_of_another_project(self, uri: str, project: str) -> bool:
+        """Whether this is in the folder of a run that no run of the project has to do with.
+
+        To its caller such an artifact is none, whether it is there or not: nobody is to learn which runs others have.
+        """
+        local = self._artifacts.local_path(uri)
+        path = None if local is None else Path(os.path.realpath(local))
+        if path is None or not path.is_relative_to(self._runs_dir):
+            return False
+        run_folder = path.relative_to(self._runs_dir).parts[:1]
+        return not run_folder or not self._store.is_file_of(project, f"{self._runs_dir.name}/{run_folder[0]}")
 
     def _inherited_artifacts(
         self, command: CreateRun, original: OriginalRun, earlier: engine.RunSettings
@@ -181,21 +199,29 @@ class Preparation:
                 yield self._artifact_list(given.name, references, original)
 
     def _artifact_list(
-        self, name: str, references: Sequence[ArtifactRef], original: OriginalRun | None
+        self,
+        name: str,
+        references: Sequence[ArtifactRef],
+        original: OriginalRun | None,
+        project: str | None = None,
     ) -> engine.ArtifactList:
-        """The artifacts that a caller names, looked up and digested. Errors: InvalidArgument naming the input."""
+        """The artifacts that a caller of `project` names, looked up and digested. None: they were named before.
+
+        Errors: InvalidArgument naming the input.
+        """
         found = engine.ArtifactList(name=name, is_list=len(references) > 1)
         known = {artifact.name: artifact for artifact in _artifacts_of(original)} if original else {}
         for reference in references:
             artifact = engine.Artifact()
-            if reference.name and "://" not in reference.name and not reference.name.startswith("/"):
+            uri = reference.named_uri
+            if reference.name and not uri:
                 earlier = known.get(reference.name.rpartition("/")[2])
                 if earlier is None:
                     raise errors.InvalidArgument(
                         FieldProblem(reference.field, f"no artifact named {reference.name!r} is known")
                     )
                 artifact.CopyFrom(earlier)
-            elif uri := reference.uri or reference.name:
+            elif uri:
                 artifact.uri = uri
                 artifact.schema_title = reference.schema_title
                 artifact.schema_version = reference.schema_version
@@ -205,8 +231,9 @@ class Preparation:
                 raise errors.InvalidArgument(
                     FieldProblem(reference.field, "expected the uri or the name of an artifact")
                 )
-            seen = self._artifacts.digest([artifact.uri])[0]
-            if seen.digest == ABSENT:
+            is_there = project is None or not self._is_of_another_project(uri, project)
+            seen = self._artifacts.digest([artifact.uri])[0] if is_there else None
+            if seen is None or seen.digest == ABSENT:
                 raise errors.InvalidArgument(
                     FieldProblem(reference.field, f"there is no artifact at {artifact.uri!r}")
                 )

@@ -82,7 +82,7 @@ class PipelineService:
         self._wake = wake
         known = KnownOutcomes(store, artifacts, now_ns, cache_age)
         salts = salts or {}
-        self._preparation = Preparation(store, artifacts, known, is_environment_vouched, salts)
+        self._preparation = Preparation(store, artifacts, known, is_environment_vouched, salts, data_dir)
         self._unchanged = UnchangedReruns(store, artifacts, salts)
         self._recent_plans = RecentPlans()
         self._cache_age = cache_age

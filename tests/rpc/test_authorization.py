@@ -193,3 +193,41 @@ def test_what_is_asked_names_the_project_by_its_own_name(
     )
     call(f"{V1}/BatchCancelPipelineJobs", batch, metadata=[("project", "mine")])
     assert authorizer.asked == [(Permission.GET, mine), (Permission.CANCEL, mine)]
+
+
+class NoUris:
+    """Everything is granted but what tells whether there is something at a URI."""
+
+    def authorize(self, caller: Who, permission: Permission, parent: Parent) -> None:
+        if permission is Permission.USE_ARTIFACT_URI:
+            raise errors.PermissionDenied(f"{permission} is not granted in {parent.project}")
+
+
+@pytest.mark.parametrize("method", ["CreatePipelineJob", "RerunPipelineJob", "PlanRerun", "StreamPlanRerun"])
+@pytest.mark.parametrize("reference", [{"uri": "/etc/passwd"}, {"name": "s3://b/k"}, {"name": "/etc/passwd"}])
+def test_an_artifact_by_its_uri_needs_a_permission_of_its_own_and_one_by_its_name_does_not(
+    make_caller: Callable[..., Caller], method: str, reference: dict[str, str]
+) -> None:
+    call = make_caller(Untouched(), edge=Edge(authorizer=NoUris()))
+    descriptor = next(each for _, each in METHODS if each.name == method)
+
+    def ask(artifact: dict[str, str]) -> tuple[Any, str]:
+        request = request_of(descriptor, THERE)
+        inner = getattr(request, "rerun", request)
+        job = getattr(inner, "pipeline_job", None)
+        configs = inner.task_configs if job is None else job.pipeline_task_rerun_configs
+        if job is not None:
+            job.original_pipeline_job_id = 1
+        configs.add(task_id=1).inputs.artifacts["data"].artifacts.add(**artifact)
+        kind = call.channel.unary_stream if descriptor.server_streaming else call.channel.unary_unary
+        with pytest.raises(grpc.RpcError) as caught:
+            answer = kind(f"/{REPRISE}/{method}")(request.SerializeToString(), timeout=20)
+            if descriptor.server_streaming:
+                next(answer)
+        error: Any = caught.value
+        return error.code(), error.details()
+
+    code, text = ask(reference)
+    assert code is grpc.StatusCode.PERMISSION_DENIED and Permission.USE_ARTIFACT_URI in text
+    # It gets as far as the service, which here answers nobody.
+    assert ask({"name": "known"})[0] is grpc.StatusCode.INTERNAL

@@ -15,13 +15,18 @@ from reprise.domain.names import Parent
 
 
 class Permission(StrEnum):
-    """What a call needs. A rerun needs CREATE and GET, a plan of one GET; `list` governs operations too."""
+    """What a call needs. A rerun needs CREATE and GET, a plan of one GET; `list` governs operations too.
+
+    USE_ARTIFACT_URI is needed besides where a call names an input artifact by its URI: the answer says whether there
+    is anything, on this host or in a store that this server reaches.
+    """
 
     CREATE = "pipelineJobs.create"
     GET = "pipelineJobs.get"
     LIST = "pipelineJobs.list"
     CANCEL = "pipelineJobs.cancel"
     DELETE = "pipelineJobs.delete"
+    USE_ARTIFACT_URI = "artifacts.useByUri"
     GET_OPERATION = "operations.get"
     LIST_OPERATIONS = "operations.list"
     CANCEL_OPERATION = "operations.cancel"

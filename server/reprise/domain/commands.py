@@ -24,6 +24,12 @@ class ArtifactRef:
     schema_version: str = ""
     metadata_json: str = "{}"
 
+    @property
+    def named_uri(self) -> str:
+        """The URI that it is given by; "" for one that the store is to know by its name."""
+        is_name = bool(self.name) and "://" not in self.name and not self.name.startswith("/")
+        return "" if is_name else self.uri or self.name
+
 
 @dataclass(frozen=True, slots=True)
 class TaskConfig:
@@ -66,3 +72,14 @@ class CreateRun:
     request_id: str = ""
     fingerprint: bytes = b""  # SHA-256 of the canonical request
     field: str = "pipeline_job"  # where the job stands in the caller's request
+
+    @property
+    def names_artifact_uris(self) -> bool:
+        given = [ArtifactRef("", name=artifact_id) for artifact_id in self.input_artifacts.values()]
+        given += [
+            reference
+            for config in self.configs
+            for references in config.input_artifacts.values()
+            for reference in references
+        ]
+        return any(reference.named_uri for reference in given)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reprise.domain.authorization import AllowAll, Authorizer, Caller, Permission
+from reprise.domain.commands import CreateRun
 from reprise.domain.errors import DeadlineExceeded
 from reprise.domain.names import Parent
 from reprise.domain.run import Party
@@ -38,3 +39,8 @@ class Call:
             self.authorizer.authorize(self.caller(), permission, parent)
         if not self.is_active():
             raise DeadlineExceeded()
+
+    def needs_for_inputs(self, command: CreateRun) -> None:
+        """Go on only for somebody who may name the input artifacts as this command does. Errors: as `needs`."""
+        if command.names_artifact_uris:
+            self.needs(Permission.USE_ARTIFACT_URI, command.parent)

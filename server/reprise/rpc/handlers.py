@@ -43,6 +43,7 @@ class PipelineHandlers:
     def create_pipeline_job(self, data: bytes, call: Call) -> bytes:
         command = decode.create_run(data, call.request_id, self._projects, self._limits)
         call.needs(Permission.CREATE, command.parent)
+        call.needs_for_inputs(command)
         return encode.run(self._service.create(command), command.spec)
 
     def get_pipeline_job(self, data: bytes, call: Call) -> bytes:
@@ -81,11 +82,13 @@ class PipelineHandlers:
             command = decode.rerun(data, call.request_id, self._projects, self._limits)
             call.needs(Permission.CREATE, command.parent)
             call.needs(Permission.GET, command.parent)
+            call.needs_for_inputs(command)
             return encode.run(self._service.create(command), command.spec)
 
     def plan_rerun(self, data: bytes, call: Call) -> bytes:
         query = decode.plan_rerun(data, self._projects, self._limits)
         call.needs(Permission.GET, query.command.parent)
+        call.needs_for_inputs(query.command)
         start, etag = plan_answers.read_plan_token(query.page_token)
         with decode.in_rerun("rerun."):
             command = query.command
@@ -95,6 +98,7 @@ class PipelineHandlers:
     def stream_plan_rerun(self, data: bytes, call: Call) -> Iterator[bytes]:
         query = decode.plan_stream(data, self._projects, self._limits)
         call.needs(Permission.GET, query.command.parent)
+        call.needs_for_inputs(query.command)
         with decode.in_rerun("rerun."):
             view = self._service.plan(query.command)
         return plan_answers.plan_stream(view, query.page_size)

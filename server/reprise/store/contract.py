@@ -47,6 +47,10 @@ class Store(Protocol):
         """The run that this request id made earlier; None: it is new. Errors: RequestIdReused."""
         ...
 
+    def is_file_of(self, project: str, path: str) -> bool:
+        """Whether a run of the project refers to this folder, named from the data directory on."""
+        ...
+
     def find_attempt(self, name: RunName, task: str, number: int) -> AttemptRef:
         """The attempt of a task, named by path or decimal id; number 0 is the latest. Errors: NotFound."""
         ...

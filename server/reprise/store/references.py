@@ -13,9 +13,9 @@ from sqlalchemy import delete, exists, insert, literal, select, update
 
 from reprise.domain.errors import Unavailable
 from reprise.store.counters import reserve_ids
-from reprise.store.database import Transaction
+from reprise.store.database import Database, Transaction
 from reprise.store.statement import Statement, if_small, param
-from reprise.store.tables import blob_bytes, blobs, file_references, garbage
+from reprise.store.tables import blob_bytes, blobs, file_references, garbage, runs
 
 _GET_BLOB = Statement(
     select(blobs.c.id, if_small(blob_bytes.c.bytes))
@@ -56,6 +56,14 @@ _GET_FILES = Statement(
 _DROP_FILES = Statement(delete(file_references).where(file_references.c.run_id == param("run_id")), "run_id")
 _IS_REFERENCED = Statement(
     select(literal(1)).where(exists().where(file_references.c.path == param("path"))), "path"
+)
+_IS_OF_PROJECT = Statement(
+    select(file_references.c.run_id)
+    .select_from(file_references.join(runs, runs.c.id == file_references.c.run_id))
+    .where(file_references.c.path == param("path"), runs.c.project == param("project"))
+    .limit(1),
+    "path",
+    "project",
 )
 _IS_GARBAGE = Statement(select(garbage.c.id).where(garbage.c.path == param("path")), "path")
 _INSERT_GARBAGE = Statement(insert(garbage))
@@ -110,6 +118,11 @@ def share_files(tx: Transaction, run_id: int, sources: Iterable[int]) -> None:
         wanted = [row[0] for row in tx.all(_GET_FILES, source) if row[0] not in held]
         tx.execute_many(_INSERT_FILE, [(path, run_id) for path in wanted])
         held.update(wanted)
+
+
+def is_file_of(database: Database, project: str, path: str) -> bool:
+    """Whether a run of the project refers to the folder."""
+    return database.read_one(_IS_OF_PROJECT, path, project) is not None
 
 
 def release_files(tx: Transaction, run_id: int) -> None:

@@ -66,6 +66,9 @@ class SqlStore:
     def find_request(self, parent: Parent, request_id: str, fingerprint: bytes) -> Run | None:
         return self._database.read(lambda tx: runs.find_request(tx, parent, request_id, fingerprint))
 
+    def is_file_of(self, project: str, path: str) -> bool:
+        return references.is_file_of(self._database, project, path)
+
     def find_attempt(self, name: RunName, task: str, number: int) -> AttemptRef:
         return self._database.read(lambda tx: attempts.find_attempt(tx, name, task, number))
 
