@@ -70,6 +70,22 @@ def test_names_of_the_server_itself_are_accepted(address: str) -> None:
         assert fetch(address, "/healthz", Host=host)[0] == 200
 
 
+def test_a_host_by_which_it_is_known_to_others_is_accepted_with_its_origin(service: ServiceDouble) -> None:
+    server = HttpServer(service, "127.0.0.1:0", PARENT, more_hosts=["Reprise.example"])  # type: ignore[arg-type]
+    server.start()
+    try:
+        for host in ("reprise.example", "REPRISE.example:8080"):
+            assert fetch(server.address, "/healthz", Host=host)[0] == 200
+        name = f"reprise.example:{server.address.rpartition(':')[2]}"
+        own = {"Host": name, "Origin": f"http://{name}"}
+        assert fetch(server.address, "/healthz", **own)[0] == 200
+        assert fetch(server.address, "/healthz", Host="reprise.example.evil")[0] == 403
+        foreign = {"Host": name, "Origin": "http://evil.example"}
+        assert fetch(server.address, "/healthz", **foreign)[0] == 403
+    finally:
+        server.stop()
+
+
 def test_only_its_own_origin_is_accepted(address: str) -> None:
     assert fetch(address, "/", Origin=f"http://{address}")[0] == 200
     for origin in (

@@ -50,7 +50,7 @@ def serve(arguments: argparse.Namespace) -> int:
         print("ready", flush=True)
 
     try:
-        settings = _settings(arguments, Path(arguments.data_dir))
+        settings = settings_of(arguments, Path(arguments.data_dir))
         serve_until_signal(settings, started)
     except ParameterError as error:
         print(f"reprise: --env: {error}", file=sys.stderr)
@@ -76,7 +76,7 @@ def demo(arguments: argparse.Namespace) -> int:
             folder = arguments.data_dir or opened.enter_context(
                 tempfile.TemporaryDirectory(prefix="reprise-demo-", ignore_cleanup_errors=True)
             )
-            server = opened.enter_context(Server(_settings(arguments, Path(folder))))
+            server = opened.enter_context(Server(settings_of(arguments, Path(folder))))
             output.line(f"A server of its own listens at {server.grpc_address}; its data is in {folder}.")
             client = opened.enter_context(Client(server.grpc_address))
             tell_story(client, output, _DEMO_S)
@@ -143,7 +143,7 @@ def _serving_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _settings(arguments: argparse.Namespace, data_dir: Path) -> Settings:
+def settings_of(arguments: argparse.Namespace, data_dir: Path) -> Settings:
     from reprise.artifact.filesystems import parse_storage_options
     from reprise.main import Settings
 

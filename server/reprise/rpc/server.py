@@ -61,6 +61,8 @@ class Connections:
         given = (
             ("grpc.keepalive_time_ms", self.keepalive_s),
             ("grpc.keepalive_timeout_ms", self.keepalive_timeout_s),
+            # grpc waits for the longer of the two, and has a minute for this one.
+            ("grpc.http2.ping_timeout_ms", self.keepalive_timeout_s),
             ("grpc.max_connection_idle_ms", self.idle_s),
             ("grpc.max_connection_age_ms", self.age_s),
             ("grpc.max_connection_age_grace_ms", self.age_grace_s),
