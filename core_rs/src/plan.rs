@@ -24,8 +24,8 @@ pub fn plan(request: &RunRequest<'_>) -> PlanResult {
 
 /// The plan of a request, encoded: the tasks' records are written once and never taken apart.
 pub fn plan_bytes(request: &RunRequest<'_>) -> Vec<u8> {
-    let (mut result, planned) = sweep_checked(request);
-    result.digest = crate::etag::digest(request).to_vec();
+    let ((mut result, planned), digest) = beside(request, || sweep_checked(request));
+    result.digest = digest.to_vec();
     let mut writer = Writer::new();
     result.encode_into(&mut writer);
     if let Some((planned, dropped)) = planned.filter(|_| result.problems.is_empty()) {
@@ -42,11 +42,36 @@ pub fn plan_bytes(request: &RunRequest<'_>) -> Vec<u8> {
 /// What a plan says but for its tasks: whether a run can be made. The digest costs reading everything and is made only
 /// where it is wanted. A rerun that changes nothing and asks for nothing is not swept at all: its original was.
 pub fn check(request: &RunRequest<'_>, wants_digest: bool) -> PlanResult {
-    let mut result = unchanged(request).unwrap_or_else(|| sweep_checked(request).0);
-    if wants_digest {
-        result.digest = crate::etag::digest(request).to_vec();
+    let sweep = || unchanged(request).unwrap_or_else(|| sweep_checked(request).0);
+    if !wants_digest {
+        return sweep();
     }
+    let (mut result, digest) = beside(request, sweep);
+    result.digest = digest.to_vec();
     result
+}
+
+/// Requests from this size on are digested on a thread of their own: below, starting one costs more than it saves.
+const DIGESTED_BESIDE: usize = 1 << 20;
+
+/// What `work` gives, and the digest of the request. Neither depends on the other, so a large request is digested while
+/// `work` goes on; the results are the same either way.
+fn beside<T>(request: &RunRequest<'_>, work: impl FnOnce() -> T) -> (T, [u8; 32]) {
+    let records = request.original.as_ref().map_or(0, |original| original.records.len());
+    if request.spec.len() + records < DIGESTED_BESIDE {
+        return (work(), crate::etag::digest(request));
+    }
+    std::thread::scope(|scope| {
+        let digesting = std::thread::Builder::new().spawn_scoped(scope, || crate::etag::digest(request));
+        let done = work();
+        let digest = match digesting.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(digest)) => digest,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            // No thread is to be had.
+            Err(_) => crate::etag::digest(request),
+        };
+        (done, digest)
+    })
 }
 
 /// The answer to a rerun with the spec and the parameters of its original, and no configs.

@@ -305,6 +305,12 @@ impl Writer {
         self.bytes.push(value as u8);
     }
 
+    /// Appends bytes as they are, within the body of a field.
+    #[inline]
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
     #[inline]
     fn tag(&mut self, number: u32, kind: u8) {
         self.raw_varint(u64::from(number) << 3 | u64::from(kind));

@@ -69,7 +69,9 @@ impl Machine {
         writer.int(8, node.reason as i64);
         writer.string(9, details.map_or("", |details| &details.reason_field));
         writer.string(10, &self.path(node.caused_by));
-        if let Some(inputs) = &told.inputs {
+        if let Some(inputs) = &told.encoded_inputs {
+            writer.bytes_always(11, inputs);
+        } else if let Some(inputs) = &told.inputs {
             writer.message(11, |body| inputs.encode_into(body));
         } else if !node.is_leaf() {
             let inputs = self.dag_input_values(id);
