@@ -26,6 +26,21 @@ impl Planned {
         self.bytes.as_bytes().get(start..end).unwrap_or(&[])
     }
 
+    /// How many bytes all records have.
+    pub fn size(&self) -> usize {
+        self.bytes.as_bytes().len()
+    }
+
+    /// How many tasks there are, the root included.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// True where nothing is planned.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
     /// All records, in id order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         (1..self.places.len() as NodeId).map(|id| self.get(id))
