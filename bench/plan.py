@@ -4,7 +4,8 @@
     python bench/plan.py --memory [--tasks 1000000]
 
 P2: the spec has changed, so all of it is read and every key computed anew. The serialised Struct and the original's
-outcomes go in, the PlanResult comes out as bytes. The peer is upb parsing the Struct and the outcomes, and no more.
+outcomes go in, with the digests that the store has, and the plan comes out as the bytes that are answered with. The
+peer is upb parsing the Struct and the outcomes, and no more.
 Before anything is timed, the verdicts are held against those of plain Python. CPU seconds are shown beside the time,
 because a large plan uses two cores.
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import hashlib
 import statistics
 import subprocess
 import sys
@@ -28,6 +30,9 @@ import dags
 from google.protobuf import struct_pb2
 from reprise import _core
 from reprise.pb.engine.v1 import engine_pb2 as engine
+from reprise.pb.v1 import rerun_pb2
+
+_FILES = ("request", "spec", "records")
 
 
 def edited(dag: dags.Dag) -> dict[str, set[int]]:
@@ -61,14 +66,14 @@ def compare(shape: str, tasks: int, rounds: int, is_component_each: bool) -> Non
     left = dags.records(dag)
     for edit, changed in edited(dag).items():
         new = dags.spec(dag, changed=changed, is_component_each=is_component_each)
-        request = dags.request(new, old, left).SerializeToString()
-        agree(dag, changed, _core.plan(request))
+        request = asked(old, left)
+        agree(dag, changed, _core.plan_in_parts(request, new, left, []))
 
         def parse(new: bytes = new) -> object:
             return struct_pb2.Struct.FromString(new), engine.TaskRecords.FromString(left)
 
-        def plan(request: bytes = request) -> object:
-            return _core.plan(request)
+        def plan(request: bytes = request, new: bytes = new) -> object:
+            return _core.plan_in_parts(request, new, left, [])
 
         parsing, planning = [], []
         for _ in range(rounds):
@@ -86,24 +91,36 @@ def compare(shape: str, tasks: int, rounds: int, is_component_each: bool) -> Non
         )
 
 
-def agree(dag: dags.Dag, changed: set[int], planned: bytes) -> None:
+def asked(old: bytes, left: bytes) -> bytes:
+    """The request but for its spec and the original's records."""
+    request = dags.request(b"", b"", left)
+    request.original.records = b""
+    request.original.spec_digest = hashlib.sha256(old).digest()
+    request.original.records_digest = hashlib.sha256(left).digest()
+    return request.SerializeToString()
+
+
+def agree(
+    dag: dags.Dag, changed: set[int], planned: tuple[bytes, bytes, bytes, bytes, bytes, list[str]]
+) -> None:
     """Errors: AssertionError where the plan is not that of the rules."""
-    result = engine.PlanResult.FromString(planned)
-    assert not result.problems, result.problems[:3]
-    found = dict(zip(dag.order, (task.verdict for task in result.tasks), strict=True))
+    head, _counts, tasks, *_ = planned
+    problems = engine.PlanResult.FromString(head).problems
+    assert not problems, problems[:3]
+    shown = rerun_pb2.PlanRerunResponse.FromString(tasks).tasks
+    found = dict(zip(dag.order, (int(task.verdict) for task in shown), strict=True))
     assert found == dags.verdicts(dag, changed)
 
 
 def measure_memory(shape: str, tasks: int) -> None:
     """Makes the request in another process, so that nothing of that counts here."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "request"
         subprocess.run(
-            [sys.executable, __file__, "--write", str(path), "--shapes", shape, "--tasks", str(tasks)],
+            [sys.executable, __file__, "--write", folder, "--shapes", shape, "--tasks", str(tasks)],
             check=True,
         )
         done = subprocess.run(
-            [sys.executable, __file__, "--plan", str(path)], check=True, capture_output=True, text=True
+            [sys.executable, __file__, "--plan", folder], check=True, capture_output=True, text=True
         )
     before, peak, given, answered = map(int, done.stdout.split())
     print(
@@ -114,17 +131,23 @@ def measure_memory(shape: str, tasks: int) -> None:
     )
 
 
+def write_files(folder: Path, dag: dags.Dag) -> None:
+    left, new = dags.records(dag), dags.spec(dag, changed={dag.leaf()})
+    for name, content in zip(_FILES, (asked(dags.spec(dag), left), new, left), strict=True):
+        (folder / name).write_bytes(content)
+
+
 def resident(key: str) -> int:
     """Bytes, by /proc: VmRSS now, VmHWM at most so far."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(key))
     return int(line.split()[1]) * 1024
 
 
-def plan_file(path: Path) -> None:
+def plan_files(folder: Path) -> None:
     before = resident("VmRSS")
-    request = path.read_bytes()
-    answered = len(_core.plan(request))
-    print(before, resident("VmHWM"), len(request), answered)
+    request, new, left = ((folder / name).read_bytes() for name in _FILES)
+    answered = sum(map(len, _core.plan_in_parts(request, new, left, [])[:-1]))
+    print(before, resident("VmHWM"), len(request) + len(new) + len(left), answered)
 
 
 def main() -> None:
@@ -140,22 +163,19 @@ def main() -> None:
     options.add_argument("--memory", action="store_true", help="P11 instead of P2")
     options.add_argument("--write", type=Path, help=argparse.SUPPRESS)
     options.add_argument("--plan", type=Path, help=argparse.SUPPRESS)
-    asked = options.parse_args()
-    if asked.plan:
-        return plan_file(asked.plan)
-    if asked.write:
-        dag = dags.make(asked.shapes[0], asked.tasks[0])
-        old, new = dags.spec(dag), dags.spec(dag, changed={dag.leaf()})
-        asked.write.write_bytes(dags.request(new, old, dags.records(dag)).SerializeToString())
-        return None
-    for tasks in asked.tasks or ([1_000_000] if asked.memory else [10_000, 100_000]):
-        for shape in asked.shapes or (
-            ["layered"] if asked.memory else ["flat", "layered", "block", "shuffled"]
+    chosen = options.parse_args()
+    if chosen.plan:
+        return plan_files(chosen.plan)
+    if chosen.write:
+        return write_files(chosen.write, dags.make(chosen.shapes[0], chosen.tasks[0]))
+    for tasks in chosen.tasks or ([1_000_000] if chosen.memory else [10_000, 100_000]):
+        for shape in chosen.shapes or (
+            ["layered"] if chosen.memory else ["flat", "layered", "block", "shuffled"]
         ):
-            if asked.memory:
+            if chosen.memory:
                 measure_memory(shape, tasks)
             else:
-                compare(shape, tasks, asked.rounds, asked.component_each)
+                compare(shape, tasks, chosen.rounds, chosen.component_each)
     return None
 
 

@@ -24,7 +24,7 @@ from reprise.domain.names import Parent, RunName
 from reprise.domain.run import FailurePolicy, Finish, NewRun, Progress, Run
 from reprise.domain.states import RunState
 from reprise.pb.engine.v1 import engine_pb2 as engine
-from reprise.plan import compile_run
+from reprise.plan import Pieces, compile_run
 from reprise.service import PipelineService
 from reprise.store.contract import Store
 from reprise.store.open import open_store
@@ -99,7 +99,7 @@ def main() -> None:
         store = open_store(folder / "data")
         original = ended_run(store, spec, records)
         began = time.perf_counter()
-        compiled = compile_run(request)
+        compiled = compile_run(Pieces(request))
         assert compiled is not None, "a plain DAG can be compiled"
         took = time.perf_counter() - began
         sizes = f"graph {len(compiled.graph) / 1e6:.1f} MB, labels {len(compiled.labels) / 1e6:.1f} MB"

@@ -15,7 +15,7 @@ import dags
 import networkx
 import rustworkx
 from reprise.pb.engine.v1 import engine_pb2 as engine
-from reprise.plan import compile_run, plan, plan_unchanged
+from reprise.plan import Pieces, compile_run, plan, plan_unchanged
 from rounds import alternate, tell
 
 # (upstream, did it fail), by id; ids begin with 1, and 0 stands before whatever has changed.
@@ -60,7 +60,7 @@ def compare(shape: str, tasks: int, rounds: int, has_networkx: bool) -> None:
     spec = dags.spec(dag)
     stored = dags.records(dag, failed=failed)
     request = dags.request(spec, spec, stored)
-    compiled = compile_run(request)
+    compiled = compile_run(Pieces(request))
     assert compiled is not None, "a plain DAG can be compiled"
     asked = engine.RunRequest()
     asked.CopyFrom(request)

@@ -1,18 +1,23 @@
 //! The functions of the core as bytes to bytes; what a binding in any language wraps.
 
 use crate::machine::Machine;
-use crate::messages::{Events, Message, PlanResult, Problem, RunRequest, UnchangedPlan};
+use crate::messages::{CompiledRun, Events, Message, PlanResult, Problem, RunRequest, UnchangedPlan};
+use crate::pieces::Pieces;
+use crate::plan_pages::PlanPages;
+use crate::presence;
+use crate::wire::WireError;
 
 /// RunRequest to PlanResult. What is wrong with the request is told inside.
 pub fn plan(request: &[u8]) -> Vec<u8> {
     match RunRequest::decode(request) {
         Ok(request) => crate::plan::plan_bytes(&request),
-        Err(error) => PlanResult {
-            problems: vec![Problem { field: String::new(), message: format!("not a RunRequest: {error}") }],
-            ..PlanResult::default()
-        }
-        .encode(),
+        Err(error) => no_request(error),
     }
+}
+
+fn no_request(error: WireError) -> Vec<u8> {
+    let problems = vec![Problem { field: String::new(), message: format!("not a RunRequest: {error}") }];
+    PlanResult { problems, ..PlanResult::default() }.encode()
 }
 
 /// RunRequest to PlanResult without tasks, and without the digest unless it is wanted.
@@ -23,10 +28,21 @@ pub fn check(request: &[u8], wants_digest: bool) -> Vec<u8> {
     }
 }
 
-/// RunRequest of a rerun that asks for nothing to the CompiledRun of its original; empty where it cannot be compiled.
-pub fn compile(request: &[u8]) -> Vec<u8> {
-    let compiled = RunRequest::decode(request).ok().and_then(|request| crate::compiled::compile(&request));
-    compiled.map(|compiled| compiled.encode()).unwrap_or_default()
+/// RunRequest to its plan in the parts that a server answers with.
+///
+/// # Errors
+/// See [`crate::plan::plan_in_parts`].
+pub fn plan_in_parts(pieces: &Pieces<'_>) -> Result<PlanPages, String> {
+    let pages = match pieces.decode() {
+        Ok(request) => crate::plan::plan_in_parts(&request),
+        Err(error) => crate::plan_pages::plan_pages(&no_request(error)),
+    };
+    pages.map_err(|error| format!("not a PlanResult: {error}"))
+}
+
+/// RunRequest of a rerun that asks for nothing to the CompiledRun of its original; `None` where it cannot be compiled.
+pub fn compile(pieces: &Pieces<'_>) -> Option<CompiledRun> {
+    crate::compiled::compile(&pieces.decode().ok()?)
 }
 
 /// A compiled run (its graph and, where configs name tasks, its labels) and a RunRequest without spec and records to an
@@ -43,8 +59,8 @@ pub fn plan_unchanged(graph: &[u8], labels: &[u8], asked: &[u8]) -> Vec<u8> {
 ///
 /// # Errors
 /// What is wrong with the request, in one text.
-pub fn machine(request: &[u8]) -> Result<Machine, String> {
-    let request = RunRequest::decode(request).map_err(|error| format!("not a RunRequest: {error}"))?;
+pub fn machine(pieces: &Pieces<'_>) -> Result<Machine, String> {
+    let request = pieces.decode().map_err(|error| format!("not a RunRequest: {error}"))?;
     crate::plan::machine(&request).map_err(|problems| {
         problems.iter().map(|problem| format!("{}: {}", problem.field, problem.message)).collect::<Vec<_>>().join("; ")
     })
@@ -68,8 +84,8 @@ pub fn job_detail(records: &[u8], outputs: &[u8], run_name: &str, run_id: i64) -
 }
 
 /// RunRequest to the digest of all that its plan depends on; empty where the bytes are no RunRequest.
-pub fn etag(request: &[u8]) -> Vec<u8> {
-    RunRequest::decode(request).map(|request| crate::etag::digest(&request).to_vec()).unwrap_or_default()
+pub fn etag(pieces: &Pieces<'_>) -> Vec<u8> {
+    pieces.decode().map(|request| crate::etag::digest(&request).to_vec()).unwrap_or_default()
 }
 
 /// Two preimages of keys to KeyDifferences.
@@ -99,6 +115,34 @@ pub fn same_task(records: &[u8], task_id: i64, others: &[u8]) -> Result<Option<V
 /// The bytes are no PlanResult.
 pub fn plan_pages(result: &[u8]) -> Result<crate::plan_pages::PlanPages, String> {
     crate::plan_pages::plan_pages(result).map_err(|error| format!("not a PlanResult: {error}"))
+}
+
+/// Some artifacts of TaskRecords: see [`presence::recorded`].
+///
+/// # Errors
+/// The bytes are no TaskRecords.
+pub fn recorded_artifacts(
+    records: &[u8],
+    start: usize,
+    most: usize,
+) -> Result<(Vec<presence::Recorded<'_>>, usize), String> {
+    presence::recorded(records, start, most).map_err(|error| format!("not TaskRecords: {error}"))
+}
+
+/// TaskRecords with what became of their artifacts, and those that lost some: see [`presence::with_presence`].
+///
+/// # Errors
+/// The bytes are no TaskRecords, or have another number of artifacts.
+pub fn with_presence(records: &[u8], presences: &[u8]) -> Result<(Vec<u8>, Vec<u8>), String> {
+    presence::with_presence(records, presences).map_err(|error| format!("not TaskRecords with those artifacts: {error}"))
+}
+
+/// TaskRecords in which others stand in the place of those with their ids.
+///
+/// # Errors
+/// The bytes are no TaskRecords.
+pub fn replaced_records(records: &[u8], others: &[u8]) -> Result<Vec<u8>, String> {
+    presence::replaced(records, others).map_err(|error| format!("not TaskRecords: {error}"))
 }
 
 /// Launch and RenderContext to Rendered. A placeholder that cannot be resolved is told inside.

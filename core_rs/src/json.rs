@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::value::{Value, MAX_NESTING};
+use crate::wire::Writer;
 
 /// Why a text is no JSON that Reprise takes, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -303,6 +304,18 @@ impl Sink for Vec<u8> {
     #[inline]
     fn push_ascii(&mut self, character: u8) {
         self.push(character);
+    }
+}
+
+/// The text becomes part of the field that is being written.
+impl Sink for Writer {
+    #[inline]
+    fn push_text(&mut self, text: &str) {
+        self.raw(text.as_bytes());
+    }
+    #[inline]
+    fn push_ascii(&mut self, character: u8) {
+        self.raw(&[character]);
     }
 }
 

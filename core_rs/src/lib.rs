@@ -17,9 +17,11 @@ pub mod machine;
 pub mod message;
 pub mod messages;
 pub mod parameter;
+pub mod pieces;
 pub mod placeholder;
 pub mod plan;
 pub mod plan_pages;
+pub mod presence;
 #[cfg(feature = "python")]
 mod python;
 mod record_lookup;

@@ -5,11 +5,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::machine::stored::Stored;
 use crate::machine::{Machine, Mode, Planned, Prior};
 use crate::messages::{Message, PlanResult, Problem, RunRequest, TaskRecord};
+use crate::plan_pages::{PageWriter, PlanPages};
 use crate::spec::problems::Problems;
 use crate::spec::{parameters, read_head, read_spec, requirements, Spec};
-use crate::wire::Writer;
+use crate::wire::{WireError, Writer};
 
 /// A request whose spec and parameters have been read and checked.
 struct Checked {
@@ -24,29 +26,104 @@ pub fn plan(request: &RunRequest<'_>) -> PlanResult {
 
 /// The plan of a request, encoded: the tasks' records are written once and never taken apart.
 pub fn plan_bytes(request: &RunRequest<'_>) -> Vec<u8> {
-    let (mut result, planned) = sweep_checked(request);
-    result.digest = crate::etag::digest(request).to_vec();
-    let mut writer = Writer::new();
-    result.encode_into(&mut writer);
-    if let Some((planned, dropped)) = planned.filter(|_| result.problems.is_empty()) {
+    let (Swept { mut result, planned, dropped, rest }, digest) =
+        beside(request, |records| sweep_checked(request, records));
+    result.digest = digest.to_vec();
+    while_dropping(rest, is_large(request), || {
+        let mut writer = Writer::with_capacity(planned.size() + TAGS_AND_LENGTHS * planned.len());
+        result.encode_into(&mut writer);
         for record in planned.iter() {
             writer.bytes_always(TASKS, record);
         }
         for record in dropped {
             writer.message(TASKS, |body| record.encode_into(body));
         }
-    }
-    writer.into_bytes()
+        writer.into_bytes()
+    })
+}
+
+/// The plan of a request in the parts that a server answers with; the records are cut up where the machine wrote them.
+///
+/// # Errors
+/// Some record that the machine wrote cannot be read, which would be a defect.
+pub fn plan_in_parts(request: &RunRequest<'_>) -> Result<PlanPages, WireError> {
+    let (Swept { mut result, planned, dropped, rest }, digest) =
+        beside(request, |records| sweep_checked(request, records));
+    result.digest = digest.to_vec();
+    while_dropping(rest, is_large(request), || {
+        let mut pages = PageWriter::default();
+        for record in planned.iter() {
+            pages.task(record)?;
+        }
+        for record in dropped {
+            pages.task(&record.encode())?;
+        }
+        Ok(pages.finish(&result))
+    })
 }
 
 /// What a plan says but for its tasks: whether a run can be made. The digest costs reading everything and is made only
 /// where it is wanted. A rerun that changes nothing and asks for nothing is not swept at all: its original was.
 pub fn check(request: &RunRequest<'_>, wants_digest: bool) -> PlanResult {
-    let mut result = unchanged(request).unwrap_or_else(|| sweep_checked(request).0);
-    if wants_digest {
-        result.digest = crate::etag::digest(request).to_vec();
+    let sweep = |records: &mut Records<'_>| unchanged(request).unwrap_or_else(|| sweep_checked(request, records).result);
+    if !wants_digest {
+        return sweep(&mut || read_records(request));
     }
+    let (mut result, digest) = beside(request, sweep);
+    result.digest = digest.to_vec();
     result
+}
+
+/// Gives the original's records.
+type Records<'r> = dyn FnMut() -> Result<Stored, WireError> + 'r;
+
+fn read_records(request: &RunRequest<'_>) -> Result<Stored, WireError> {
+    request.original.as_ref().map_or(Ok(Stored::default()), |original| Stored::read(&original.records))
+}
+
+/// Requests from this size on are worth a second thread: below, starting one costs more than it saves.
+const LARGE: usize = 1 << 20;
+
+fn is_large(request: &RunRequest<'_>) -> bool {
+    let records = request.original.as_ref().map_or(0, |original| original.records.len());
+    request.spec.len() + records >= LARGE
+}
+
+/// What `work` gives, and the digest of the request. Neither depends on the other, so of a large request the records are
+/// read, and then it is digested, while `work` reads the spec and goes on; the results are the same either way.
+fn beside<T>(request: &RunRequest<'_>, work: impl FnOnce(&mut Records<'_>) -> T) -> (T, [u8; 32]) {
+    if !is_large(request) {
+        return (work(&mut || read_records(request)), crate::etag::digest(request));
+    }
+    std::thread::scope(|scope| {
+        let (give, take) = std::sync::mpsc::sync_channel(1);
+        let digesting = std::thread::Builder::new().spawn_scoped(scope, move || {
+            // Nobody takes them where the spec turns out to be wrong.
+            let _ = give.send(read_records(request));
+            crate::etag::digest(request)
+        });
+        // Asked for again, or without that thread, they are read here.
+        let done = work(&mut || take.recv().unwrap_or_else(|_| read_records(request)));
+        let digest = match digesting.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(digest)) => digest,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            // No thread is to be had.
+            Err(_) => crate::etag::digest(request),
+        };
+        (done, digest)
+    })
+}
+
+/// What `work` gives. Meanwhile, where there is much of it, what is not needed any more is given back on another thread.
+fn while_dropping<T>(rest: impl Send, is_large: bool, work: impl FnOnce() -> T) -> T {
+    if !is_large {
+        return work();
+    }
+    std::thread::scope(|scope| {
+        // Without a thread it goes at once.
+        let _ = std::thread::Builder::new().spawn_scoped(scope, move || drop(rest));
+        work()
+    })
 }
 
 /// The answer to a rerun with the spec and the parameters of its original, and no configs.
@@ -73,31 +150,47 @@ pub(crate) fn undisturbed(request: &RunRequest<'_>) -> Option<(PlanResult, Machi
     let mut result = PlanResult::default();
     request.original.as_ref()?;
     let checked = read_and_check(request, &mut problems, &mut result)?;
-    let (machine, _) = sweep(request, &checked, &mut problems, &mut result.warnings);
+    let records = &mut || read_records(request);
+    let (machine, _) = sweep(request, &checked, records, &mut problems, &mut result.warnings);
     let is_quiet = problems.is_empty() && machine.problems.is_empty() && result.warnings.is_empty();
     (is_quiet && result.requirements.is_empty() && machine.dropped().is_empty()).then_some((result, machine))
 }
 
-/// Records as they were planned, and those of tasks that the new run has not.
-type PlannedTasks = (Planned, Vec<TaskRecord>);
+/// A plan: nothing is planned where there are problems.
+#[derive(Default)]
+struct Swept {
+    result: PlanResult,
+    /// Records as they were planned.
+    planned: Planned,
+    /// Those of tasks that the new run has not.
+    dropped: Vec<TaskRecord>,
+    /// What it took.
+    rest: Option<(Machine, Checked)>,
+}
 
-fn sweep_checked(request: &RunRequest<'_>) -> (PlanResult, Option<PlannedTasks>) {
+fn sweep_checked(request: &RunRequest<'_>, records: &mut Records<'_>) -> Swept {
     let mut problems = Problems::default();
     let mut result = PlanResult::default();
-    let mut planned = None;
+    let mut swept = Swept::default();
     if let Some(checked) = read_and_check(request, &mut problems, &mut result) {
-        let (machine, _) = sweep(request, &checked, &mut problems, &mut result.warnings);
+        let (mut machine, _) = sweep(request, &checked, records, &mut problems, &mut result.warnings);
         let dropped = machine.dropped();
         let (unbound, warnings) = machine.unbound_configs(&dropped);
         for problem in machine.problems.iter().chain(&unbound) {
             problems.add(&problem.field, problem.message.clone());
         }
         result.warnings.extend(warnings);
-        planned = Some((machine.planned, dropped));
+        if problems.is_empty() {
+            (swept.planned, swept.dropped) = (std::mem::take(&mut machine.planned), dropped);
+        }
+        swept.rest = Some((machine, checked));
     }
     result.problems = problems.into_vec();
-    (result, planned)
+    Swept { result, ..swept }
 }
+
+/// How much room a record takes beside itself, at most.
+const TAGS_AND_LENGTHS: usize = 8;
 
 /// The field of a PlanResult that holds its tasks.
 const TASKS: u32 = 3;
@@ -111,9 +204,10 @@ pub fn machine(request: &RunRequest<'_>) -> Result<Machine, Vec<Problem>> {
     let mut result = PlanResult::default();
     if let Some(checked) = read_and_check(request, &mut problems, &mut result) {
         let mut warnings = Vec::new();
-        let mut prior = prior(request, &checked, &mut problems, &mut warnings);
+        let records = &mut || read_records(request);
+        let mut prior = prior(request, &checked, records(), &mut problems, &mut warnings);
         if prior.has_lost_artifacts() {
-            let (_, remake) = sweep(request, &checked, &mut problems, &mut warnings);
+            let (_, remake) = sweep(request, &checked, records, &mut problems, &mut warnings);
             prior.make_anew(remake);
         }
         if problems.is_empty() {
@@ -127,6 +221,7 @@ pub fn machine(request: &RunRequest<'_>) -> Result<Machine, Vec<Problem>> {
 fn sweep(
     request: &RunRequest<'_>,
     checked: &Checked,
+    records: &mut Records<'_>,
     problems: &mut Problems,
     warnings: &mut Vec<String>,
 ) -> (Machine, BTreeSet<String>) {
@@ -135,8 +230,8 @@ fn sweep(
     loop {
         let (mut unheard, mut unread) = (Problems::default(), Vec::new());
         let mut prior = match is_first {
-            true => prior(request, checked, problems, warnings),
-            false => prior(request, checked, &mut unheard, &mut unread),
+            true => prior(request, checked, records(), problems, warnings),
+            false => prior(request, checked, records(), &mut unheard, &mut unread),
         };
         prior.make_anew(remake.clone());
         is_first = false;
@@ -155,10 +250,11 @@ fn sweep(
 fn prior(
     request: &RunRequest<'_>,
     checked: &Checked,
+    records: Result<Stored, WireError>,
     problems: &mut Problems,
     warnings: &mut Vec<String>,
 ) -> Prior {
-    let (original, configs) = (request.original.as_ref(), &request.configs);
+    let (original, configs) = (request.original.as_ref().map(|original| (original, records)), &request.configs);
     Prior::new(original, configs, &request.cache, &checked.spec, problems, warnings)
 }
 

@@ -40,43 +40,64 @@ const UNCHECKABLE: i64 = 4;
 /// # Errors
 /// The bytes are no such message.
 pub fn plan_pages(result: &[u8]) -> Result<PlanPages> {
-    let mut pages = PlanPages::default();
     let mut head = PlanResult::default();
-    let mut tasks = Writer::with_capacity(result.len() / 4);
-    let mut unchecked = BTreeSet::new();
-    let mut counts: BTreeMap<(i64, i64), i64> = BTreeMap::new();
+    let mut pages = PageWriter::default();
     let mut reader = Reader::new(result);
     while let Some(field) = reader.next_field()? {
-        if field.number != RESULT_TASKS {
+        if field.number == RESULT_TASKS {
+            pages.task(field.bytes()?)?;
+        } else {
             head.read_field(&field)?;
-            continue;
         }
-        let task = PlannedFields::read(field.bytes()?)?;
+    }
+    Ok(pages.finish(&head))
+}
+
+/// Takes a plan's records one by one.
+#[derive(Debug, Default)]
+pub(crate) struct PageWriter {
+    pages: PlanPages,
+    tasks: Writer,
+    unchecked: BTreeSet<String>,
+    counts: BTreeMap<(i64, i64), i64>,
+}
+
+impl PageWriter {
+    /// The next task, an encoded TaskRecord.
+    pub(crate) fn task(&mut self, record: &[u8]) -> Result<()> {
+        let task = PlannedFields::read(record)?;
         if LEAVES.contains(&task.kind) {
-            *counts.entry((task.verdict, task.reason)).or_default() += 1;
+            *self.counts.entry((task.verdict, task.reason)).or_default() += 1;
         }
         if task.verdict == REUSE {
-            find_unchecked(task.outputs, &mut unchecked)?;
+            find_unchecked(task.outputs, &mut self.unchecked)?;
         }
         if task.cache_key.len() == KEY_LENGTH {
-            pages.cache_keys.extend_from_slice(task.cache_key);
+            self.pages.cache_keys.extend_from_slice(task.cache_key);
         }
-        tasks.message(TASKS, |writer| task.write(writer));
-        pages.ends.extend_from_slice(&(tasks.as_bytes().len() as u64).to_ne_bytes());
+        self.tasks.message(TASKS, |writer| task.write(writer));
+        self.pages.ends.extend_from_slice(&(self.tasks.as_bytes().len() as u64).to_ne_bytes());
+        Ok(())
     }
-    let mut counted = Writer::new();
-    for ((verdict, reason), count) in counts {
-        counted.message(COUNTS, |writer| {
-            writer.int(1, verdict);
-            writer.int(2, reason);
-            writer.int(3, count);
-        });
+
+    /// All tasks have been given; `head` is the result without them.
+    pub(crate) fn finish(self, head: &PlanResult) -> PlanPages {
+        let mut counted = Writer::new();
+        for ((verdict, reason), count) in self.counts {
+            counted.message(COUNTS, |writer| {
+                writer.int(1, verdict);
+                writer.int(2, reason);
+                writer.int(3, count);
+            });
+        }
+        PlanPages {
+            head: head.encode(),
+            unchecked: self.unchecked.into_iter().collect(),
+            counts: counted.into_bytes(),
+            tasks: self.tasks.into_bytes(),
+            ..self.pages
+        }
     }
-    pages.head = head.encode();
-    pages.unchecked = unchecked.into_iter().collect();
-    pages.counts = counted.into_bytes();
-    pages.tasks = tasks.into_bytes();
-    Ok(pages)
 }
 
 /// Notes the artifacts of a Values message that are UNCHECKABLE: Values.artifacts (2), ArtifactList.artifacts (2),

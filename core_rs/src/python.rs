@@ -2,10 +2,13 @@
 //!
 //! Invariant: no panic crosses into Python as one; it becomes a RuntimeError. This file alone names pyo3.
 
+use std::mem::MaybeUninit;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
 // Links the C functions that the spawner process calls by name.
@@ -15,6 +18,9 @@ use reprise_host::presence::{are_unchanged, Known};
 use crate::api;
 use crate::compiled::{read_artifacts, Labels, Refusal};
 use crate::machine::Machine;
+use crate::pieces::Pieces;
+use crate::plan_pages::PlanPages;
+use crate::presence::Recorded;
 
 fn guarded<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> PyResult<T> {
     py.detach(|| catch_unwind(AssertUnwindSafe(work)))
@@ -25,7 +31,7 @@ fn guarded<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> PyResult
 #[pyfunction]
 fn plan<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     let result = guarded(py, || api::plan(request))?;
-    Ok(PyBytes::new(py, &result))
+    to_python(py, result)
 }
 
 /// RunRequest to PlanResult without tasks, and without the digest unless it is wanted.
@@ -35,11 +41,21 @@ fn check<'py>(py: Python<'py>, request: &[u8], wants_digest: bool) -> PyResult<B
     Ok(PyBytes::new(py, &result))
 }
 
-/// RunRequest to the digest of all that its plan depends on.
+/// RunRequest to the digest of all that its plan depends on. What is large may be given apart.
 #[pyfunction]
-fn etag<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-    let result = guarded(py, || api::etag(request))?;
+#[pyo3(signature = (request, spec=None, records=None))]
+fn etag<'py>(
+    py: Python<'py>,
+    request: &[u8],
+    spec: Option<&[u8]>,
+    records: Option<&[u8]>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let result = guarded(py, || api::etag(&pieces(request, spec, records)))?;
     Ok(PyBytes::new(py, &result))
+}
+
+fn pieces<'a>(request: &'a [u8], spec: Option<&'a [u8]>, records: Option<&'a [u8]>) -> Pieces<'a> {
+    Pieces { request, spec: spec.unwrap_or(&[]), records: records.unwrap_or(&[]), cache: &[] }
 }
 
 /// Two preimages of keys to KeyDifferences.
@@ -82,24 +98,118 @@ type Pages<'py> = (
 #[pyfunction]
 fn plan_pages<'py>(py: Python<'py>, result: &[u8]) -> PyResult<Pages<'py>> {
     let pages = guarded(py, || api::plan_pages(result))?.map_err(PyValueError::new_err)?;
-    let bytes = |part: &[u8]| PyBytes::new(py, part);
-    let parts = (bytes(&pages.head), bytes(&pages.counts), bytes(&pages.tasks), bytes(&pages.ends));
-    let (head, counts, tasks, ends) = parts;
-    Ok((head, counts, tasks, ends, bytes(&pages.cache_keys), pages.unchecked))
+    to_pages(py, pages)
 }
 
-/// RunRequest of a rerun that asks for nothing to CompiledRun; empty where there is none.
+/// RunRequest, its spec and its original's records to its plan in those parts. `cache`: RunRequests with more of that.
 #[pyfunction]
-fn compile<'py>(py: Python<'py>, request: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-    let compiled = guarded(py, || api::compile(request))?;
-    Ok(PyBytes::new(py, &compiled))
+fn plan_in_parts<'py>(
+    py: Python<'py>,
+    request: &[u8],
+    spec: &[u8],
+    records: &[u8],
+    cache: Vec<PyBackedBytes>,
+) -> PyResult<Pages<'py>> {
+    let pages = guarded(py, || {
+        let cache: Vec<&[u8]> = cache.iter().map(|more| &**more).collect();
+        api::plan_in_parts(&Pieces { request, spec, records, cache: &cache })
+    })?
+    .map_err(PyValueError::new_err)?;
+    to_pages(py, pages)
+}
+
+fn to_pages(py: Python<'_>, pages: PlanPages) -> PyResult<Pages<'_>> {
+    Ok((
+        to_python(py, pages.head)?,
+        to_python(py, pages.counts)?,
+        to_python(py, pages.tasks)?,
+        to_python(py, pages.ends)?,
+        to_python(py, pages.cache_keys)?,
+        pages.unchecked,
+    ))
+}
+
+/// From so many bytes on the interpreter is free while they are copied: a gigabyte takes half a second.
+const COPIED_APART: usize = 1 << 18;
+
+/// The bytes, given up here.
+fn to_python(py: Python<'_>, bytes: Vec<u8>) -> PyResult<Bound<'_, PyBytes>> {
+    if bytes.len() < COPIED_APART {
+        return Ok(PyBytes::new(py, &bytes));
+    }
+    let length = isize::try_from(bytes.len())?;
+    // SAFETY: without a source the object is made with room for `length` bytes, not yet filled, or an error is set.
+    let object = unsafe {
+        let made = ffi::PyBytes_FromStringAndSize(std::ptr::null(), length);
+        Bound::from_owned_ptr_or_err(py, made)?.cast_into_unchecked::<PyBytes>()
+    };
+    // SAFETY: the room is the object's own, and lives as long as it; nobody else knows of the object before it is given
+    // back, so nothing else reads or writes there.
+    let room = unsafe {
+        let start = ffi::PyBytes_AsString(object.as_ptr()).cast::<MaybeUninit<u8>>();
+        std::slice::from_raw_parts_mut(start, bytes.len())
+    };
+    py.detach(move || {
+        for (place, byte) in room.iter_mut().zip(&bytes) {
+            place.write(*byte);
+        }
+        drop(bytes);
+    });
+    Ok(object)
+}
+
+/// Artifacts of records from a byte on, as (URI, digest, fingerprint), and the byte to go on at.
+#[pyfunction]
+fn recorded_artifacts(
+    py: Python<'_>,
+    records: &[u8],
+    start: usize,
+    most: usize,
+) -> PyResult<(Vec<(String, String, String)>, usize)> {
+    guarded(py, || {
+        let (found, next) = api::recorded_artifacts(records, start, most)?;
+        let owned = |one: Recorded<'_>| (one.uri.to_owned(), one.digest.to_owned(), one.fingerprint.to_owned());
+        Ok((found.into_iter().map(owned).collect(), next))
+    })?
+    .map_err(|error: String| PyValueError::new_err(error))
+}
+
+/// Records with what became of their artifacts, and those of them that lost some.
+#[pyfunction]
+fn with_presence<'py>(
+    py: Python<'py>,
+    records: &[u8],
+    presences: &[u8],
+) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+    let (all, lost) = guarded(py, || api::with_presence(records, presences))?.map_err(PyValueError::new_err)?;
+    Ok((to_python(py, all)?, to_python(py, lost)?))
+}
+
+/// Records in which others stand in the place of those with their ids.
+#[pyfunction]
+fn replaced_records<'py>(py: Python<'py>, records: &[u8], others: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let merged = guarded(py, || api::replaced_records(records, others))?.map_err(PyValueError::new_err)?;
+    to_python(py, merged)
+}
+
+/// RunRequest of a rerun that asks for nothing to the graph and the labels of a CompiledRun, where there is one.
+#[pyfunction]
+#[pyo3(signature = (request, spec=None, records=None))]
+fn compile<'py>(
+    py: Python<'py>,
+    request: &[u8],
+    spec: Option<&[u8]>,
+    records: Option<&[u8]>,
+) -> PyResult<Option<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)>> {
+    let Some(compiled) = guarded(py, || api::compile(&pieces(request, spec, records)))? else { return Ok(None) };
+    Ok(Some((to_python(py, compiled.graph)?, to_python(py, compiled.labels)?)))
 }
 
 /// The graph and the labels of a CompiledRun, and a RunRequest without spec and records, to UnchangedPlan.
 #[pyfunction]
 fn plan_unchanged<'py>(py: Python<'py>, graph: &[u8], labels: &[u8], asked: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     let plan = guarded(py, || api::plan_unchanged(graph, labels, asked))?;
-    Ok(PyBytes::new(py, &plan))
+    to_python(py, plan)
 }
 
 /// Whether the artifacts that an UnchangedPlan rests on are local files or folders that are as they were.
@@ -142,7 +252,7 @@ fn job_detail<'py>(
     run_id: i64,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let result = guarded(py, || api::job_detail(records, outputs, run_name, run_id))?.map_err(PyValueError::new_err)?;
-    Ok(PyBytes::new(py, &result))
+    to_python(py, result)
 }
 
 /// The state machine of one run.
@@ -154,8 +264,9 @@ struct Run {
 #[pymethods]
 impl Run {
     #[new]
-    fn new(py: Python<'_>, request: &[u8]) -> PyResult<Self> {
-        let machine = guarded(py, || api::machine(request))?.map_err(PyValueError::new_err)?;
+    #[pyo3(signature = (request, spec=None, records=None))]
+    fn new(py: Python<'_>, request: &[u8], spec: Option<&[u8]>, records: Option<&[u8]>) -> PyResult<Self> {
+        let machine = guarded(py, || api::machine(&pieces(request, spec, records)))?.map_err(PyValueError::new_err)?;
         Ok(Run { machine: std::sync::Mutex::new(Some(machine)) })
     }
 
@@ -172,7 +283,7 @@ impl Run {
             decisions
         })?
         .map_err(PyValueError::new_err)?;
-        Ok(PyBytes::new(py, &decisions))
+        to_python(py, decisions)
     }
 }
 
@@ -208,6 +319,10 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(find_task, module)?)?;
     module.add_function(wrap_pyfunction!(same_task, module)?)?;
     module.add_function(wrap_pyfunction!(plan_pages, module)?)?;
+    module.add_function(wrap_pyfunction!(plan_in_parts, module)?)?;
+    module.add_function(wrap_pyfunction!(recorded_artifacts, module)?)?;
+    module.add_function(wrap_pyfunction!(with_presence, module)?)?;
+    module.add_function(wrap_pyfunction!(replaced_records, module)?)?;
     module.add_function(wrap_pyfunction!(compile, module)?)?;
     module.add_function(wrap_pyfunction!(plan_unchanged, module)?)?;
     module.add_function(wrap_pyfunction!(are_artifacts_unchanged, module)?)?;

@@ -164,6 +164,21 @@ impl<'a> Reader<'a> {
         self.any_field()
     }
 
+    /// The next field, and all of its bytes, the tag included.
+    #[inline]
+    pub fn next_raw(&mut self) -> Result<Option<(Field<'a>, &'a [u8])>> {
+        let before = self.rest;
+        let field = self.next_field()?;
+        let raw = before.get(..before.len() - self.rest.len()).unwrap_or(&[]);
+        Ok(field.map(|field| (field, raw)))
+    }
+
+    /// What has not been read yet.
+    #[inline]
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     fn any_field(&mut self) -> Result<Option<Field<'a>>> {
         if self.rest.is_empty() {
             return Ok(None);
@@ -303,6 +318,12 @@ impl Writer {
             value >>= 7;
         }
         self.bytes.push(value as u8);
+    }
+
+    /// Appends bytes as they are, within the body of a field.
+    #[inline]
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
     }
 
     #[inline]

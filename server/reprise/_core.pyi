@@ -6,8 +6,11 @@ def plan(request: bytes) -> bytes:
 def check(request: bytes, wants_digest: bool) -> bytes:
     """The same without `tasks`, and without `digest` unless wanted; reads little where a rerun changes nothing."""
 
-def etag(request: bytes) -> bytes:
-    """engine.RunRequest to the digest of all that its plan depends on, without planning; b"" for other bytes."""
+def etag(request: bytes, spec: bytes | None = None, records: bytes | None = None) -> bytes:
+    """engine.RunRequest to the digest of all that its plan depends on, without planning; b"" for other bytes.
+
+    Here and below: `spec` and `records` are those of the request and of its original, where they are not inside it.
+    """
 
 def explain(old: bytes, new: bytes) -> bytes:
     """Two preimages of keys to engine.KeyDifferences: the fields in which they differ, with both values."""
@@ -32,8 +35,33 @@ def plan_pages(result: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes, list[s
     reused although nobody could look at them. Errors: ValueError.
     """
 
-def compile(request: bytes) -> bytes:
-    """engine.RunRequest of a rerun that asks for nothing to the engine.CompiledRun of its original; b"": none."""
+def plan_in_parts(
+    request: bytes, spec: bytes, records: bytes, cache: list[bytes]
+) -> tuple[bytes, bytes, bytes, bytes, bytes, list[str]]:
+    """The plan of an engine.RunRequest in the parts of `plan_pages`.
+
+    `cache`: engine.RunRequests that hold more of the request's `cache`, and nothing else.
+    """
+
+def recorded_artifacts(records: bytes, start: int, most: int) -> tuple[list[tuple[str, str, str]], int]:
+    """Artifacts of engine.TaskRecords from a byte on, about `most`: (URI, digest, fingerprint); and where to go on.
+
+    Those of a task come before those of its candidate. Errors: ValueError.
+    """
+
+def with_presence(records: bytes, presences: bytes) -> tuple[bytes, bytes]:
+    """The records with one engine.Presence for each of those artifacts; and the records among them that lost some.
+
+    Errors: ValueError, also for another number of artifacts.
+    """
+
+def replaced_records(records: bytes, others: bytes) -> bytes:
+    """engine.TaskRecords in which others stand in the place of those with their ids. Errors: ValueError."""
+
+def compile(
+    request: bytes, spec: bytes | None = None, records: bytes | None = None
+) -> tuple[bytes, bytes] | None:
+    """engine.RunRequest of a rerun that asks for nothing to graph and labels of its original's engine.CompiledRun."""
 
 def plan_unchanged(graph: bytes, labels: bytes, asked: bytes) -> bytes:
     """The parts of an engine.CompiledRun and an engine.RunRequest to engine.UnchangedPlan; raises for no bytes."""
@@ -53,7 +81,7 @@ def job_detail(records: bytes, outputs: bytes, run_name: str, run_id: int) -> by
 class Run:
     """The deterministic state machine of one run."""
 
-    def __new__(cls, request: bytes) -> Run:
+    def __new__(cls, request: bytes, spec: bytes | None = None, records: bytes | None = None) -> Run:
         """The machine of an engine.RunRequest; ValueError if anything is wrong with it."""
 
     def advance(self, events: bytes) -> bytes:

@@ -6,7 +6,7 @@ Invariant: an outcome is put into a plan only if it is young enough and its arti
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reprise import plan as planner
 from reprise.artifact.contract import ArtifactPlace
@@ -16,6 +16,8 @@ from reprise.domain.errors import Unavailable
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.store.contract import Store
 
+# So many at once: no single step holds the interpreter's lock for longer than that takes.
+_AT_ONCE = 5_000
 # An outcome that is put in may make other keys known, for which the cache is asked in turn: a plan each time. So many
 # tasks are planned at most for one answer; a large run is planned twice, and what lies deeper is found when it runs.
 _MOST_PLANNED_TASKS = 500_000
@@ -24,10 +26,11 @@ _SHOWN_LOSSES = 5
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """`runs`: those that the outcomes come from."""
+    """`runs`: those that the outcomes come from. `cache`: what the request is to hold of them, in pieces."""
 
     runs: Sequence[int] = ()
     warnings: Sequence[str] = ()
+    cache: Sequence[bytes] = ()
 
 
 class KnownOutcomes:
@@ -42,30 +45,32 @@ class KnownOutcomes:
         self._age = age
 
     def put_in(
-        self, project: str, request: engine.RunRequest, plan: planner.PlanParts
+        self, project: str, asked: planner.Pieces, plan: planner.PlanParts
     ) -> tuple[planner.PlanParts, Hits]:
-        """The plan with what the cache answers, which is put into the request too."""
+        """The plan of `asked` with what the cache answers."""
         scope = CacheScope(project, plan.head.pipeline_name)
-        asked: set[bytes] = set()
+        known: set[bytes] = set()
         runs: set[int] = set()
         losses: list[str] = []
+        cache: list[bytes] = []
         planned_tasks = 0
-        while keys := set(plan.cache_keys) - asked:
-            asked |= keys
-            usable, lost = self._usable(self._store.find_cached(scope, keys))
+        while True:
+            new: list[bytes] = []
+            for keys in plan.cache_keys_at_once(_AT_ONCE):
+                not_asked = set(keys) - known
+                known |= not_asked
+                new.extend(not_asked)
+            usable, lost = self._usable(self._store.find_cached(scope, new)) if new else ([], [])
             losses += lost
             if not usable:
                 break
-            for row, record in usable:
-                request.cache.add(
-                    key=row.key, record=engine.TaskRecord(outputs=record.outputs), source=record.source
-                )
-                runs.add(row.run_id)
-            plan = planner.plan_in_parts(request)
+            runs.update(row.run_id for row, _ in usable)
+            cache += [_cached(usable[at : at + _AT_ONCE]) for at in range(0, len(usable), _AT_ONCE)]
+            plan = planner.plan_in_parts(replace(asked, cache=cache))
             planned_tasks += len(plan.ends)
             if planned_tasks > _MOST_PLANNED_TASKS:
                 break
-        return plan, Hits(sorted(runs), _warnings(losses))
+        return plan, Hits(sorted(runs), _warnings(losses), cache)
 
     def _usable(
         self, rows: Mapping[bytes, CacheRow]
@@ -84,6 +89,15 @@ class KnownOutcomes:
             else:
                 usable.append((row, record))
         return usable, lost
+
+
+def _cached(outcomes: Sequence[tuple[CacheRow, engine.TaskRecord]]) -> bytes:
+    """An engine.RunRequest that holds these outcomes as its `cache`."""
+    piece = engine.RunRequest()
+    for row, record in outcomes:
+        kept = engine.TaskRecord(outputs=record.outputs)
+        piece.cache.add(key=row.key, record=kept, source=record.source)
+    return piece.SerializeToString()
 
 
 def _warnings(losses: Sequence[str]) -> list[str]:

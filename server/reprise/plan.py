@@ -7,13 +7,27 @@ new machine.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from reprise import _core
 from reprise.pb.engine.v1 import engine_pb2 as engine
 
 _KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """A request whose large parts stay the bytes that they are: nothing copies, parses or writes them in Python.
+
+    `request` has neither its spec nor its original's records, or `spec` and `records` are empty. `cache`:
+    engine.RunRequests that hold more of the request's `cache`, and of which nothing else is read.
+    """
+
+    request: engine.RunRequest
+    spec: bytes = b""
+    records: bytes = b""
+    cache: Sequence[bytes] = ()
 
 
 def plan(request: engine.RunRequest) -> engine.PlanResult:
@@ -26,7 +40,8 @@ class PlanParts:
     """A plan whose tasks stay bytes, however many they are.
 
     `head` is the PlanResult without tasks. `counts_wire` and `tasks_wire` are entries of PlanRerunResponse as the
-    public API has them; `ends` says where each task ends. `cache_keys`: what the cross-run cache may be asked.
+    public API has them; `ends` says where each task ends. `cache_keys`: what the cross-run cache may be asked, 32 bytes
+    for each.
     `unchecked`: URIs of artifacts that are reused although nobody could look at them.
     """
 
@@ -34,8 +49,15 @@ class PlanParts:
     counts_wire: bytes
     tasks_wire: bytes
     ends: memoryview[int]
-    cache_keys: Sequence[bytes]
+    cache_keys: bytes
     unchecked: Sequence[str]
+
+    def cache_keys_at_once(self, most: int) -> Iterator[list[bytes]]:
+        """The keys, so many at a time."""
+        keys = self.cache_keys
+        for first in range(0, len(keys), most * _KEY_BYTES):
+            last = min(first + most * _KEY_BYTES, len(keys))
+            yield [keys[start : start + _KEY_BYTES] for start in range(first, last, _KEY_BYTES)]
 
     def tasks(self, start: int, end: int) -> bytes:
         """The tasks from `start` to before `end`, both within their number."""
@@ -43,31 +65,54 @@ class PlanParts:
         return self.tasks_wire[first : self.ends[end - 1]] if end > start else b""
 
 
-def plan_in_parts(request: engine.RunRequest) -> PlanParts:
+def plan_in_parts(asked: Pieces) -> PlanParts:
     """As `plan`, for an answer that is sent in parts."""
-    return _in_parts(_core.plan(request.SerializeToString()))
+    request = asked.request.SerializeToString()
+    return _in_parts(_core.plan_in_parts(request, asked.spec, asked.records, list(asked.cache)))
 
 
 def in_parts(plan: engine.PlanResult) -> PlanParts:
     """A plan that was made before."""
-    return _in_parts(plan.SerializeToString())
+    return _in_parts(_core.plan_pages(plan.SerializeToString()))
 
 
-def _in_parts(plan: bytes) -> PlanParts:
-    head, counts, tasks, ends, keys, unchecked = _core.plan_pages(plan)
+def _in_parts(pages: tuple[bytes, bytes, bytes, bytes, bytes, list[str]]) -> PlanParts:
+    head, counts, tasks, ends, keys, unchecked = pages
     return PlanParts(
         head=engine.PlanResult.FromString(head),
         counts_wire=counts,
         tasks_wire=tasks,
         ends=memoryview(ends).cast("Q"),
-        cache_keys=[keys[start : start + _KEY_BYTES] for start in range(0, len(keys), _KEY_BYTES)],
+        cache_keys=keys,
         unchecked=unchecked,
     )
 
 
-def etag(request: engine.RunRequest) -> str:
-    """What `digest` of a plan of `request` would be, in hex, without making the plan."""
-    return _core.etag(request.SerializeToString()).hex()
+def etag(asked: Pieces) -> str:
+    """What `digest` of a plan of `asked` would be, in hex, without making the plan."""
+    return _core.etag(asked.request.SerializeToString(), asked.spec, asked.records).hex()
+
+
+def recorded_artifacts(records: bytes, at_once: int) -> Iterator[list[tuple[str, str, str]]]:
+    """(URI, digest, fingerprint) of the artifacts in engine.TaskRecords, some at a time, none of them empty.
+
+    Errors: ValueError for bytes that are no such message.
+    """
+    start = 0
+    while start < len(records):
+        found, start = _core.recorded_artifacts(records, start, at_once)
+        if found:
+            yield found
+
+
+def with_presence(records: bytes, presences: bytes) -> tuple[bytes, bytes]:
+    """The records with an engine.Presence for each of those artifacts; and the records that lost some of theirs."""
+    return _core.with_presence(records, presences)
+
+
+def replaced_records(records: bytes, others: bytes) -> bytes:
+    """engine.TaskRecords in which others stand in the place of those with their ids."""
+    return _core.replaced_records(records, others)
 
 
 def check(request: engine.RunRequest, *, wants_digest: bool = False) -> engine.PlanResult:
@@ -98,13 +143,21 @@ def same_task(records: bytes, task_id: int, others: bytes) -> engine.TaskRecord 
     return None if found is None else engine.TaskRecord.FromString(found)
 
 
-def compile_run(request: engine.RunRequest) -> engine.CompiledRun | None:
-    """What the original in `request`, the request of a rerun that asks for nothing, leaves for its reruns.
+@dataclass(frozen=True, slots=True)
+class CompiledRun:
+    """The parts of an engine.CompiledRun."""
+
+    graph: bytes
+    labels: bytes
+
+
+def compile_run(asked: Pieces) -> CompiledRun | None:
+    """What the original in `asked`, the request of a rerun that asks for nothing, leaves for its reruns.
 
     None where only the general planner can plan them.
     """
-    compiled = _core.compile(request.SerializeToString())
-    return engine.CompiledRun.FromString(compiled) if compiled else None
+    compiled = _core.compile(asked.request.SerializeToString(), asked.spec, asked.records)
+    return CompiledRun(*compiled) if compiled else None
 
 
 def plan_unchanged(graph: bytes, labels: bytes, asked: engine.RunRequest) -> bytes:
@@ -119,9 +172,9 @@ def plan_unchanged(graph: bytes, labels: bytes, asked: engine.RunRequest) -> byt
 class RunMachine:
     """The state machine of one run. Safe to call from any thread; calls are taken one after the other."""
 
-    def __init__(self, request: engine.RunRequest) -> None:
+    def __init__(self, asked: Pieces) -> None:
         """Errors: ValueError if anything is wrong with the request, which `plan` would have told."""
-        self._run = _core.Run(request.SerializeToString())
+        self._run = _core.Run(asked.request.SerializeToString(), asked.spec, asked.records)
 
     def advance(self, events: engine.Events) -> engine.Decisions:
         """What follows from these events; the first call starts the run, with whatever events.

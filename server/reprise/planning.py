@@ -26,7 +26,7 @@ from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.platform_spec import check_platform_spec
 from reprise.store.contract import Store
 
-_LOST = (engine.MISSING, engine.CHANGED)
+_ARTIFACTS_AT_ONCE = 5_000
 _SHOWN_URIS = 5
 
 
@@ -34,13 +34,24 @@ _SHOWN_URIS = 5
 class Prepared:
     """A command that can be carried out. `etag` stands for everything that the plan depends on."""
 
-    request: engine.RunRequest
+    asked: planner.Pieces
+    lost: (
+        bytes  # of the original's records those whose artifacts are not what they were, as the plan saw them
+    )
     plan: planner.PlanParts
     original: OriginalRun | None
     etag: str
     reuses: Sequence[int] = ()  # runs beside the original whose outcomes the plan reuses
 
     is_spec_of_original = False
+
+    @property
+    def request(self) -> engine.RunRequest:
+        return self.asked.request
+
+    @property
+    def spec(self) -> bytes:
+        return self.asked.spec
 
     @property
     def head(self) -> engine.PlanResult:
@@ -52,7 +63,7 @@ class Prepared:
 
     def stored_request(self) -> bytes:
         """The request without what the store keeps once, by digest."""
-        return slim(self.request, self.original)
+        return slim(self.asked.request, self.lost)
 
 
 class Preparation:
@@ -77,7 +88,7 @@ class Preparation:
 
     def etag(self, command: CreateRun) -> str:
         """What the etag of a plan of a command would be that was prepared before. Errors: as `prepare`."""
-        return planner.etag(self._request(command, self._original(command)))
+        return planner.etag(self._asked(command, self._original(command))[0])
 
     def prepare(self, command: CreateRun) -> Prepared:
         """Errors: InvalidArgument (every problem at once), NotFound, FailedPrecondition, Unavailable."""
@@ -97,8 +108,8 @@ class Preparation:
             problems.append(FieldProblem(f"{command.field}.pipeline_spec", "expected a compiled pipeline"))
         if problems:
             raise errors.InvalidArgument(problems)
-        request = self._request(command, original)
-        plan = planner.plan_in_parts(request)
+        asked, lost = self._asked(command, original)
+        plan = planner.plan_in_parts(asked)
         result = plan.head
         found = [FieldProblem(problem.field, problem.message) for problem in result.problems]
         found += [
@@ -110,7 +121,8 @@ class Preparation:
         ]
         if found:
             raise errors.InvalidArgument(found)
-        plan, hits = self._known.put_in(command.parent.project, request, plan)
+        plan, hits = self._known.put_in(command.parent.project, asked, plan)
+        request = asked.request
         result = plan.head
         result.warnings.extend(platform.warnings)
         result.warnings.extend(hits.warnings)
@@ -121,7 +133,9 @@ class Preparation:
         # What a rerun of this run inherits: also what was given to the original.
         del request.settings.parameters[:]
         request.settings.parameters.extend(result.parameters)
-        return Prepared(request, plan, original, result.digest.hex(), hits.runs)
+        for piece in hits.cache:
+            request.MergeFromString(piece)
+        return Prepared(asked, lost, plan, original, result.digest.hex(), hits.runs)
 
     def _original(self, command: CreateRun) -> OriginalRun | None:
         if command.original_name:
@@ -131,9 +145,11 @@ class Preparation:
             return self._store.get_original(command.parent, command.original_id)
         return None
 
-    def _request(self, command: CreateRun, original: OriginalRun | None) -> engine.RunRequest:
-        request = engine.RunRequest(spec=command.spec or (original.spec if original else b""))
+    def _asked(self, command: CreateRun, original: OriginalRun | None) -> tuple[planner.Pieces, bytes]:
+        """What the core plans; and of the original's records those whose artifacts are not what they were."""
+        request = engine.RunRequest()
         settings = request.settings
+        spec, records, lost = command.spec, b"", b""
         put_settings(settings, command, self._salts)
         for name, artifact_id in sorted(command.input_artifacts.items()):
             reference = ArtifactRef(
@@ -149,13 +165,13 @@ class Preparation:
             # A run that was cancelled before it began has no records; those of its own original stand for them.
             request.original.run_id = original.records_run_id or original.run.id
             request.original.resource_name = original.records_run_name or str(original.run.name)
-            request.original.spec = original.spec
             request.original.spec_digest = original.run.spec_digest
             request.original.records_digest = original.records_digest
-            request.original.records = self._with_presence(original.records)
+            spec = spec or original.spec
+            records, lost = self._with_presence(original.records)
         for config in command.configs:
             request.configs.append(self._config(config, original, command.parent.project))
-        return request
+        return planner.Pieces(request, spec, records), lost
 
     def _config(self, config: TaskConfig, original: OriginalRun | None, project: str) -> engine.Config:
         wanted = config_of(config)
@@ -210,7 +226,9 @@ class Preparation:
         Errors: InvalidArgument naming the input.
         """
         found = engine.ArtifactList(name=name, is_list=len(references) > 1)
-        known = {artifact.name: artifact for artifact in _artifacts_of(original)} if original else {}
+        known: dict[str, engine.Artifact] = {}
+        if original and any(reference.name and not reference.named_uri for reference in references):
+            known = {artifact.name: artifact for artifact in _artifacts_of(original)}
         for reference in references:
             artifact = engine.Artifact()
             uri = reference.named_uri
@@ -241,20 +259,17 @@ class Preparation:
             found.artifacts.append(artifact)
         return found
 
-    def _with_presence(self, records: bytes) -> bytes:
-        """The records with what became of their artifacts since; the same bytes where there are none."""
-        parsed = engine.TaskRecords.FromString(records)
-        artifacts = [artifact for task in parsed.tasks for artifact in _outputs(task)]
-        if not artifacts:
-            return records
-        presences = self._artifacts.look(
-            [Known(artifact.uri, artifact.digest, artifact.fingerprint) for artifact in artifacts]
-        )
-        if all(presence is Presence.PRESENT for presence in presences):
-            return records
-        for artifact, presence in zip(artifacts, presences, strict=True):
-            artifact.presence = cast("engine.Presence", int(presence))
-        return parsed.SerializeToString()
+    def _with_presence(self, records: bytes) -> tuple[bytes, bytes]:
+        """The records with what became of their artifacts since, and those that lost some.
+
+        They are the same bytes where all is as it was.
+        """
+        presences = bytearray()
+        for artifacts in planner.recorded_artifacts(records, _ARTIFACTS_AT_ONCE):
+            presences += bytes(self._artifacts.look([Known(*artifact) for artifact in artifacts]))
+        if presences.count(Presence.PRESENT) == len(presences):
+            return records, b""
+        return planner.with_presence(records, bytes(presences))
 
 
 def put_settings(settings: engine.RunSettings, command: CreateRun, salts: Mapping[str, str]) -> None:
@@ -304,22 +319,17 @@ def unwritable_root(artifacts: ArtifactPlace, root: str, field: str) -> Iterable
         )
 
 
-def slim(request: engine.RunRequest, original: OriginalRun | None) -> bytes:
+def slim(request: engine.RunRequest, lost: bytes) -> bytes:
     """The request without what the store keeps once, by digest.
 
     Of the original's records those stay whose artifacts are not what they were: the run goes by what the plan saw.
     """
     slim = engine.RunRequest()
     slim.CopyFrom(request)
-    slim.spec = b""
-    for by_digest in ("spec", "records", "spec_digest", "records_digest"):
-        slim.original.ClearField(by_digest)
-    if original is None:
-        slim.ClearField("original")
-    elif request.original.records != original.records:
-        tasks = engine.TaskRecords.FromString(request.original.records).tasks
-        lost = [task for task in tasks if any(artifact.presence in _LOST for artifact in _outputs(task))]
-        slim.original.records = engine.TaskRecords(tasks=lost).SerializeToString()
+    if slim.HasField("original"):
+        for by_digest in ("spec_digest", "records_digest"):
+            slim.original.ClearField(by_digest)
+        slim.original.records = lost
     return slim.SerializeToString(deterministic=True)
 
 

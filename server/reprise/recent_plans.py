@@ -75,5 +75,5 @@ class RecentPlans:
 
 def _size(recent: RecentPlan) -> int:
     plan = recent.view.plan
-    kept = len(plan.tasks_wire) + plan.ends.nbytes + 80 * len(plan.cache_keys) + plan.head.ByteSize()
+    kept = len(plan.tasks_wire) + plan.ends.nbytes + len(plan.cache_keys) + plan.head.ByteSize()
     return kept + _BYTES_BESIDE

@@ -127,7 +127,7 @@ class PipelineService:
                 pipeline_name=head.pipeline_name,
                 labels=command.labels,
                 header_wire=self._header(command, prepared),
-                spec=prepared.request.spec,
+                spec=prepared.spec,
                 request=prepared.stored_request(),
                 created_ns=self._now_ns(),
                 original=OriginalRef(original.id, str(original.name)) if original else None,

@@ -35,6 +35,7 @@ class UnchangedRerun:
     etag: str
 
     is_spec_of_original = True
+    spec = b""
     reuses: Sequence[int] = ()
 
     def stored_request(self) -> bytes:

@@ -9,11 +9,12 @@ import json
 import random
 import zlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from past import Config, Past, Slot, Task
 from reprise.pb.engine.v1 import engine_pb2 as engine
-from reprise.plan import RunMachine
+from reprise.plan import Pieces, RunMachine
 from reprise.scheduler.records import RunRecords
 from struct_bytes import spec_bytes
 from values import ArtifactValue
@@ -144,7 +145,7 @@ def execute(
     past: Past | None,
 ) -> Run:
     """Drive the machine to the end of the run, ending the launched leaves in random order."""
-    machine = RunMachine(request)
+    machine = RunMachine(Pieces(request))
     records = RunRecords([])
     waiting: list[engine.Launch] = []
     ended: list[engine.LeafEnded] = []
@@ -206,8 +207,18 @@ def as_task(record: engine.TaskRecord) -> Task:
 
 
 def as_values(values: engine.Values) -> dict[Slot, Any]:
-    found: dict[Slot, Any] = {("parameters", one.name): json.loads(one.json) for one in values.parameters}
+    found: dict[Slot, Any] = {("parameters", one.name): _parsed(one.json) for one in values.parameters}
     for one in values.artifacts:
         held = [ArtifactValue(a.schema_title, a.digest, a.uri) for a in one.artifacts]
         found["artifacts", one.name] = held if one.is_list or len(held) != 1 else held[0]
     return found
+
+
+def _parsed(text: str) -> Any:
+    """What JSON says; of small texts, of which there are few different ones, looked up."""
+    return json.loads(text) if text[:1] in "[{" else _scalar(text)
+
+
+@lru_cache(maxsize=4_000)
+def _scalar(text: str) -> Any:
+    return json.loads(text)

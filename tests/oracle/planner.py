@@ -57,12 +57,14 @@ def dependencies(task: dict[str, Any]) -> dict[str, list[Slot]]:
 
 def in_order(tasks: dict[str, Any]) -> list[str]:
     """The tasks of a DAG, each after all its upstream siblings."""
+    upstream = {name: set(dependencies(tasks[name])) for name in sorted(tasks)}
     done: list[str] = []
     while len(done) < len(tasks):
-        ready = [n for n in sorted(tasks) if n not in done and all(u in done for u in dependencies(tasks[n]))]
-        if not ready:
+        ready = next((name for name, before in upstream.items() if before.issubset(done)), None)
+        if ready is None:
             raise ValueError("a cycle")
-        done.append(ready[0])
+        del upstream[ready]
+        done.append(ready)
     return done
 
 
@@ -105,7 +107,9 @@ class _Planner:
             inner = any(
                 other.skip_downstream
                 for other in self.configs.values()
-                if planned[name].original and other.path.startswith(planned[name].original + ".")
+                if planned[name].original
+                and other.path.startswith(planned[name].original + ".")
+                and self._is_in_new_run(other.path)
             )
             if follows_skip or starts_skip or inner:
                 downstream.add(name)
@@ -152,7 +156,7 @@ class _Planner:
             gate = max(gate, UNCERTAIN)
         is_upstream_closed = not completed and any(siblings[u].verdict == NOT_TRIGGERED for u in needed)
         condition = task.get("triggerPolicy", {}).get("condition")
-        if scope.force == SKIP and not scope.is_opened and scope.gate < CONDITION_UNKNOWN:
+        if scope.force == SKIP and not scope.is_opened:
             # A DAG that is left out never starts: nothing inside it is asked for its condition.
             gate = scope.gate
         elif condition is not None and gate != CLOSED:
@@ -203,7 +207,11 @@ class _Planner:
             )
         self.plan.tasks[path] = result
         if result.verdict != SKIP and not result.would_skip:
+            found = len(self.plan.problems) + len(self.plan.doubts)
             self._check_needs(path, task, component, siblings, overrides)
+            is_needed = found < len(self.plan.problems) + len(self.plan.doubts)
+            if kind == "CONTAINER" and result.verdict == EXECUTE and not is_needed:
+                _check_it_can_start(path, component, inputs)
         return result
 
     # Inputs.
@@ -588,9 +596,7 @@ class _Planner:
         if self.past is None:
             return
         for path, task in self.past.tasks.items():
-            if path in self.matched or any(
-                path.startswith((f"{loop}[", f"{loop}.")) for loop in self.unlisted
-            ):
+            if self._is_in_new_run(path):
                 continue
             config = self.configs.get(path)
             if config is not None and config.inputs is not None:
@@ -600,6 +606,20 @@ class _Planner:
             self.plan.tasks["dropped:" + path] = Planned(
                 path, task.kind, DROPPED, frozenset({"REMOVED", "ITEM_REMOVED"}), {}, path
             )
+
+    def _is_in_new_run(self, path: str) -> bool:
+        """Whether a task of the original goes on in the new run, or may, in a loop whose items are not known yet."""
+        return path in self.matched or any(
+            path.startswith((f"{loop}[", f"{loop}.")) for loop in self.unlisted
+        )
+
+
+def _check_it_can_start(path: str, component: dict[str, Any], inputs: dict[Slot, Any]) -> None:
+    """A task whose required input nobody produces fails before it starts: how that shows, the guide leaves open."""
+    for section, declared in component.get("inputDefinitions", {}).items():
+        for name, one in declared.items():
+            if not one.get("isOptional") and inputs.get((section, name), ABSENT) is ABSENT:
+                raise Unjudgeable(f"{path} lacks its input {name}")
 
 
 def _is_exit_task(task: dict[str, Any], upstream: Mapping[str, Any]) -> bool:

@@ -1,10 +1,13 @@
 """A google.protobuf.Struct, encoded without building one: that is what a comparison would spend its time on.
 
+The parts of a specification that an edit leaves alone are encoded once, known by their JSON, which C writes.
+
 Invariant: equal values give equal bytes, and they parse to what `Struct.update` makes; a test says so.
 """
 
 from __future__ import annotations
 
+import json
 import struct
 from functools import lru_cache
 from typing import Any
@@ -14,17 +17,40 @@ _TRUE, _FALSE = b"\x20\x01", b"\x20\x00"
 
 
 def spec_bytes(spec: dict[str, Any]) -> bytes:
-    return _fields(spec)
+    parts = {
+        name: _value(value) for name, value in spec.items() if name not in ("components", "deploymentSpec")
+    }
+    parts["components"] = _struct(
+        _entries({n: _known_value(json.dumps(c)) for n, c in spec["components"].items()})
+    )
+    deployment = spec["deploymentSpec"]
+    assert deployment.keys() == {"executors"}
+    executors = {n: _known_value(json.dumps(e)) for n, e in deployment["executors"].items()}
+    parts["deploymentSpec"] = _struct(_entries({"executors": _struct(_entries(executors))}))
+    return _entries(parts)
+
+
+@lru_cache(maxsize=4_000)
+def _known_value(text: str) -> bytes:
+    return _value(json.loads(text))
 
 
 def _fields(members: dict[str, Any]) -> bytes:
+    return _entries({name: _value(value) for name, value in members.items()})
+
+
+def _entries(values: dict[str, bytes]) -> bytes:
     """Struct.fields, a map: entries of key 1 and value 2, sorted by key."""
     entries = []
-    for name in sorted(members):
-        value = _value(members[name])
+    for name in sorted(values):
+        value = values[name]
         entry = _text(name) + b"\x12" + _length(len(value)) + value
         entries.append(b"\x0a" + _length(len(entry)) + entry)
     return b"".join(entries)
+
+
+def _struct(body: bytes) -> bytes:
+    return b"\x2a" + _length(len(body)) + body
 
 
 def _value(value: Any) -> bytes:
@@ -32,8 +58,7 @@ def _value(value: Any) -> bytes:
     if kind is str:
         return _string(value)
     if kind is dict:
-        body = _fields(value)
-        return b"\x2a" + _length(len(body)) + body
+        return _struct(_fields(value))
     if kind is list:
         body = b"".join([b"\x0a" + _length(len(one)) + one for one in map(_value, value)])
         return b"\x32" + _length(len(body)) + body

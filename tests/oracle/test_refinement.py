@@ -13,7 +13,7 @@ from cases import compare_step, steps_of
 from execution import Run, World, execute, request_for
 from generate import ALL
 from reprise.pb.engine.v1 import engine_pb2 as engine
-from reprise.plan import RunMachine, plan
+from reprise.plan import Pieces, RunMachine, plan
 
 _CASES = 100
 _LEAVES = (engine.CONTAINER, engine.IMPORTER)
@@ -110,7 +110,7 @@ def test_a_replay_of_the_recorded_ends_gives_the_same_tasks_ids_and_decisions() 
             continue
         if not run.ended:
             continue
-        machine = RunMachine(run.request)
+        machine = RunMachine(Pieces(run.request))
         again = list(machine.advance(engine.Events()).decisions)
         last = machine.advance(engine.Events(ended=run.ended))
         again.extend(last.decisions)
@@ -122,7 +122,7 @@ def test_a_replay_one_end_at_a_time_is_the_first_execution_word_for_word() -> No
     for _, run, was_cancelled in runs(80_000):
         if was_cancelled:
             continue
-        machine = RunMachine(run.request)
+        machine = RunMachine(Pieces(run.request))
         again = list(machine.advance(engine.Events()).decisions)
         for event in run.ended:
             again.extend(machine.advance(engine.Events(ended=[event])).decisions)
@@ -133,7 +133,7 @@ def test_an_end_that_is_told_twice_changes_nothing() -> None:
     for _, run, was_cancelled in runs(90_000):
         if was_cancelled or not run.ended:
             continue
-        machine = RunMachine(run.request)
+        machine = RunMachine(Pieces(run.request))
         machine.advance(engine.Events())
         machine.advance(engine.Events(ended=[run.ended[0]]))
         assert not machine.advance(engine.Events(ended=[run.ended[0]])).decisions

@@ -17,7 +17,7 @@ from cases import compare_step, steps_of
 from execution import Run
 from generate import ALL
 from reprise.pb.engine.v1 import engine_pb2 as engine
-from reprise.plan import compile_run, plan, plan_unchanged
+from reprise.plan import Pieces, compile_run, plan, plan_unchanged
 
 _CASES = int(os.environ.get("REPRISE_ORACLE_CASES", "150"))
 _FROM = int(os.environ.get("REPRISE_ORACLE_FROM", "0"))
@@ -85,7 +85,7 @@ def test_the_sweep_decides_as_the_general_planner_or_leaves_it_to_it() -> None:
         chance = random.Random(seed)
         for run in _ended_runs(seed):
             rerun = _rerun(run)
-            compiled = compile_run(rerun)
+            compiled = compile_run(Pieces(rerun))
             told["runs"] += 1
             if compiled is None:
                 told["runs not compiled"] += 1
@@ -133,7 +133,7 @@ def _decisions(found: engine.UnchangedPlan, run: Run) -> list[tuple[str, int, in
 def test_a_compiled_run_that_is_cut_or_changed_anywhere_is_refused_or_decided_and_breaks_nothing() -> None:
     run = next(run for seed in range(1000) for run in _ended_runs(seed) if 5 < len(run.records.tasks) < 10)
     rerun = _rerun(run)
-    compiled = compile_run(rerun)
+    compiled = compile_run(Pieces(rerun))
     assert compiled is not None
     slim = _slim(rerun)
     slim.configs.add(task_id=2, task_name="x")
@@ -166,7 +166,7 @@ def test_a_compiled_run_that_is_cut_or_changed_anywhere_is_refused_or_decided_an
 def test_what_is_asked_beyond_its_rules_is_left_to_the_general_planner(change: object) -> None:
     runs = (run for seed in range(1000) for run in _ended_runs(seed))
     rerun, compiled = next(
-        (rerun, made) for rerun in map(_rerun, runs) if (made := compile_run(rerun)) is not None
+        (rerun, made) for rerun in map(_rerun, runs) if (made := compile_run(Pieces(rerun))) is not None
     )
     assert callable(change)
     unasked = plan_unchanged(compiled.graph, compiled.labels, _slim(rerun))

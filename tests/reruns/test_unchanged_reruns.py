@@ -15,7 +15,7 @@ from reprise.domain.errors import Aborted, FailedPrecondition, NotFound
 from reprise.domain.names import Parent
 from reprise.domain.run import FailurePolicy, OperationKind, Party, Run
 from reprise.pb.engine.v1 import engine_pb2 as engine
-from reprise.plan import compile_run
+from reprise.plan import Pieces, compile_run
 from reprise.service import PipelineService
 from reprise.store.open import open_store
 from reprise.store.sql import SqlStore
@@ -56,7 +56,7 @@ class World:
         )
 
     def compile(self) -> None:
-        compiled = compile_run(dags.request(self.spec, self.spec, self.records))
+        compiled = compile_run(Pieces(dags.request(self.spec, self.spec, self.records)))
         assert compiled is not None
         self.store.keep_compiled(self.original.id, compiled.graph, compiled.labels)
 

@@ -15,7 +15,7 @@ from reprise.main import Server, Settings
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.pb.v1 import pipeline_state_pb2 as states
 from reprise.pb.v1 import rerun_pb2 as reruns
-from reprise.plan import in_parts
+from reprise.plan import Pieces, in_parts
 from reprise.recent_plans import PlanView, RecentPlan, RecentPlans
 from stage import Ended, Stage
 
@@ -38,9 +38,9 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     made: list[int] = []
     really = planning.planner.plan_in_parts
 
-    def counted(request: engine.RunRequest) -> object:
+    def counted(asked: Pieces) -> object:
         made.append(1)
-        return really(request)
+        return really(asked)
 
     monkeypatch.setattr(planning.planner, "plan_in_parts", counted)
     return made

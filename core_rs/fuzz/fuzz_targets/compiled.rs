@@ -16,5 +16,5 @@ fuzz_target!(|bytes: (&[u8], &[u8], &[u8])| {
             let _ = read_artifacts(&labels, plan, false);
         }
     }
-    let _ = _core::api::compile(asked);
+    let _ = _core::api::compile(&_core::pieces::Pieces::whole(asked));
 });

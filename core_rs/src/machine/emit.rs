@@ -6,11 +6,13 @@ use super::node::{Item, Told};
 use super::slot::{artifacts, ArtifactSlot, NodeId, ParameterSlot, Slot, Slots, ROOT};
 use super::{Machine, Mode};
 use crate::messages::{
-    ArtifactList, EnvVar, Kind, Launch, NodeEnded, NodeStarted, OutputArtifact, OutputParameter, Parameter, Resources,
+    ArtifactList, EnvVar, Kind, Launch, Message, NodeEnded, NodeStarted, OutputArtifact, OutputParameter, Parameter, Resources,
     State, Values, What,
 };
+use crate::json::{self, Spacing};
 use crate::spec::{Component, Container};
 use crate::value::Value;
+use crate::wire::Writer;
 
 impl Machine {
     pub(super) fn tell_started(&mut self, id: NodeId) {
@@ -109,6 +111,40 @@ pub(super) fn input_values(component: &Component, slots: &Slots) -> Values {
     }
     values
 }
+
+/// What [`input_values`] gives, encoded, without building it: a plan says it of every leaf.
+pub(super) fn encoded_inputs(component: &Component, slots: &Slots) -> Vec<u8> {
+    let mut writer = Writer::with_capacity(128);
+    for (input, slot) in component.inputs.iter().zip(slots.parameters.iter()) {
+        if let Slot::Known(value) = slot {
+            writer.message(VALUES_PARAMETERS, |parameter| {
+                parameter.string(PARAMETER_NAME, &input.name);
+                parameter.message(PARAMETER_JSON, |text| json::write(value, Spacing::Compact, text));
+            });
+        }
+    }
+    for (input, slot) in component.input_artifacts.iter().zip(slots.artifacts.iter()) {
+        if let Slot::Known(list) = slot {
+            writer.message(VALUES_ARTIFACTS, |group| {
+                group.string(LIST_NAME, &input.name);
+                for item in list.items.iter() {
+                    group.message(LIST_ARTIFACTS, |body| item.artifact.encode_into(body));
+                }
+                group.bool(LIST_IS_LIST, list.is_list);
+            });
+        }
+    }
+    writer.into_bytes()
+}
+
+/// The fields of Values, Parameter and ArtifactList.
+const VALUES_PARAMETERS: u32 = 1;
+const VALUES_ARTIFACTS: u32 = 2;
+const PARAMETER_NAME: u32 = 1;
+const PARAMETER_JSON: u32 = 2;
+const LIST_NAME: u32 = 1;
+const LIST_ARTIFACTS: u32 = 2;
+const LIST_IS_LIST: u32 = 3;
 
 /// The known outputs of a task, by name.
 pub(super) fn output_values(component: &Component, slots: &Slots) -> Values {
@@ -213,4 +249,44 @@ fn quantity(text: &str) -> f64 {
         _ => return 0.0,
     };
     number.parse::<f64>().map_or(0.0, |number| number * factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::Artifact;
+    use crate::spec::{InputArtifact, InputParameter, Schema};
+
+    #[test]
+    fn encoded_inputs_are_the_bytes_of_the_values() {
+        let input = |name: &str| InputParameter {
+            name: name.into(),
+            kind: crate::parameter::ParameterType::Struct,
+            default: None,
+            is_optional: true,
+            literals: None,
+        };
+        let group = |name: &str| InputArtifact {
+            name: name.into(),
+            schema: Schema::default(),
+            is_list: true,
+            is_optional: true,
+        };
+        let component = Component {
+            inputs: [input("absent"), input("long"), input("text")].into(),
+            input_artifacts: [group("empty"), group("models")].into(),
+            ..Component::default()
+        };
+        let known = |json: &str| Slot::Known(Arc::new(Value::from_json(json).unwrap()));
+        let long = format!("{{\"a\": \"{}\"}}", "\\n".repeat(200));
+        let model = Artifact { uri: "/a".into(), ..Artifact::default() };
+        let lists = [vec![], vec![model.clone(), model]].map(|artifacts| {
+            super::artifacts(&ArtifactList { artifacts, is_list: true, ..ArtifactList::default() }, ROOT)
+        });
+        let slots = Slots {
+            parameters: [Slot::ABSENT, known(&long), known("\"é\"")].into(),
+            artifacts: lists.into(),
+        };
+        assert_eq!(encoded_inputs(&component, &slots), input_values(&component, &slots).encode());
+    }
 }

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use super::node::{Doubt, Phase, Scope, ScopeRequest};
+use super::node::{Doubt, Phase, Scope, ScopeRequest, Told};
 use super::resolve::Resolved;
 use super::slot::{NodeId, Slot, ROOT};
 use super::{Machine, Mode, Work};
@@ -71,15 +71,18 @@ impl Machine {
         }
         // A sibling's unknown condition does not matter here: what is to be skipped is, also when that is false.
         let above = self.node(parent).scope.as_ref().and_then(|scope| scope.doubt);
-        let is_condition_unknown = matches!(condition, Verdicts::Unknown(_))
-            || above.is_some_and(|doubt| doubt.reason == Reason::ConditionUnknown);
-        if !is_condition_unknown {
-            if let (Some(by), false) = (upstream.ends_here, self.node(id).is_in_exit) {
-                return self.leave_out(id, Reason::SkipDownstream, by);
-            }
-            if let Some(reason) = self.skip_request(id) {
-                return self.leave_out(id, reason, ROOT);
-            }
+        let in_question = match condition {
+            Verdicts::Unknown(cause) => Some(Doubt { reason: Reason::ConditionUnknown, cause }),
+            _ => above.filter(|doubt| doubt.reason == Reason::ConditionUnknown),
+        };
+        let skip = match upstream.ends_here.filter(|_| !self.node(id).is_in_exit) {
+            Some(by) => Some((Reason::SkipDownstream, by)),
+            None => self.skip_request(id).map(|reason| (reason, ROOT)),
+        };
+        match (skip, in_question) {
+            (Some((reason, by)), None) => return self.leave_out(id, reason, by),
+            (Some(_), Some(doubt)) => return self.end_all_in_doubt(id, doubt),
+            (None, _) => {}
         }
         // Of a loop whose items are unknown this is not true: it will run, whatever they are.
         self.node_mut(id).is_in_question = doubt.is_some_and(|doubt| doubt.reason == Reason::ConditionUnknown);
@@ -113,9 +116,11 @@ impl Machine {
 
     fn evaluate_iteration(&mut self, id: NodeId) {
         let doubt = self.node(self.node(id).parent).scope.as_ref().and_then(|scope| scope.doubt);
-        let is_condition_unknown = doubt.is_some_and(|doubt| doubt.reason == Reason::ConditionUnknown);
-        if let (Some(reason), false) = (self.skip_request(id), is_condition_unknown) {
-            return self.leave_out(id, reason, ROOT);
+        if let Some(reason) = self.skip_request(id) {
+            return match doubt.filter(|doubt| doubt.reason == Reason::ConditionUnknown) {
+                Some(doubt) => self.end_all_in_doubt(id, doubt),
+                None => self.leave_out(id, reason, ROOT),
+            };
         }
         self.take_scope_request(id);
         self.start_dag(id, doubt);
@@ -289,6 +294,34 @@ impl Machine {
         node.reason = doubt.reason;
         node.caused_by = doubt.cause;
         self.end(id, State::Unspecified);
+    }
+
+    /// The same of a task that is left out if its turn comes: nothing inside is asked for its condition or its inputs, for
+    /// none of that will run in either case.
+    fn end_all_in_doubt(&mut self, id: NodeId, doubt: Doubt) {
+        let end = self.node(id).subtree_end.max(id + 1);
+        let (mut ends_here, mut may_end_here) = (false, false);
+        for inner in id..end {
+            let node = self.node(inner);
+            let is_expanded = node.scope.as_ref().is_some_and(|scope| scope.is_expanded);
+            may_end_here |= node.kind == Kind::Loop && !is_expanded && self.may_end_inside(inner);
+        }
+        for inner in id + 1..end {
+            let node = self.node_mut(inner);
+            ends_here |= node.ends_here;
+            node.phase = Phase::Ended;
+            node.state = State::Unspecified;
+            node.verdict = Verdict::ReEvaluate;
+            node.reason = doubt.reason;
+            node.caused_by = doubt.cause;
+            self.tell_ended(inner, Told::default());
+        }
+        let node = self.node_mut(id);
+        node.ends_here |= ends_here;
+        node.may_end_here |= may_end_here;
+        node.is_in_question = true;
+        node.doubt = Some(doubt);
+        self.end_in_doubt(id, doubt);
     }
 
     fn take_scope_request(&mut self, id: NodeId) {

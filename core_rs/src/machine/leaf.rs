@@ -75,9 +75,9 @@ impl Machine {
             Verdict::Reuse => self.reuse(id, component, &resolved, key, decided.outcome),
             _ if self.mode == Mode::Plan => {
                 self.note_reads(id, &resolved);
-                let inputs = Some(emit::input_values(component, &resolved.slots));
+                let encoded_inputs = Some(emit::encoded_inputs(component, &resolved.slots));
                 let key = key.is_complete.then_some((key.digest, key.preimage));
-                self.end_with(id, State::Unspecified, Told { inputs, key, cache_key: asked, ..Told::default() });
+                self.end_with(id, State::Unspecified, Told { encoded_inputs, key, cache_key: asked, ..Told::default() });
             }
             _ => self.launch(id, task, component, resolved, importer, key),
         }
@@ -93,8 +93,13 @@ impl Machine {
     ) {
         let Some(outcome) = outcome else { return };
         self.take_outputs(id, &outcome.outputs, id);
+        let (inputs, encoded_inputs) = match self.mode {
+            Mode::Plan => (None, Some(emit::encoded_inputs(component, &resolved.slots))),
+            Mode::Run => (Some(emit::input_values(component, &resolved.slots)), None),
+        };
         let told = Told {
-            inputs: Some(emit::input_values(component, &resolved.slots)),
+            inputs,
+            encoded_inputs,
             outputs: Some(outcome.outputs),
             source: Some(outcome.source),
             key: Some((key.digest, key.preimage)),

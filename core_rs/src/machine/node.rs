@@ -168,6 +168,8 @@ pub struct Details {
 pub struct Told {
     /// Resolved inputs.
     pub inputs: Option<Values>,
+    /// In a plan, of a leaf: the same, encoded.
+    pub encoded_inputs: Option<Vec<u8>>,
     /// Outputs, where they are not those of the task's slots.
     pub outputs: Option<Values>,
     /// Where a reused outcome comes from.

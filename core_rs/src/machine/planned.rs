@@ -26,6 +26,21 @@ impl Planned {
         self.bytes.as_bytes().get(start..end).unwrap_or(&[])
     }
 
+    /// How many bytes all records have.
+    pub fn size(&self) -> usize {
+        self.bytes.as_bytes().len()
+    }
+
+    /// How many tasks there are, the root included.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// True where nothing is planned.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
     /// All records, in id order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         (1..self.places.len() as NodeId).map(|id| self.get(id))
@@ -69,7 +84,9 @@ impl Machine {
         writer.int(8, node.reason as i64);
         writer.string(9, details.map_or("", |details| &details.reason_field));
         writer.string(10, &self.path(node.caused_by));
-        if let Some(inputs) = &told.inputs {
+        if let Some(inputs) = &told.encoded_inputs {
+            writer.bytes_always(11, inputs);
+        } else if let Some(inputs) = &told.inputs {
             writer.message(11, |body| inputs.encode_into(body));
         } else if !node.is_leaf() {
             let inputs = self.dag_input_values(id);

@@ -9,6 +9,7 @@ use super::stored::{Record, Stored};
 use crate::messages::{CachedOutcome, Config, Original, Reason, Source};
 use crate::spec::problems::Problems;
 use crate::spec::Spec;
+use crate::wire::WireError;
 
 /// What a request says beside spec and parameters.
 #[derive(Debug, Default)]
@@ -57,9 +58,9 @@ struct Gone {
 const MAX_GONE_COMPARED: usize = 1000;
 
 impl Prior {
-    /// Reads the original's records and finds the tasks that the configs name.
-    pub fn new(
-        original: Option<&Original<'_>>,
+    /// Takes the original and its records, and finds the tasks that the configs name.
+    pub(crate) fn new(
+        original: Option<(&Original<'_>, Result<Stored, WireError>)>,
         configs: &[Config],
         cache: &[CachedOutcome],
         spec: &Spec,
@@ -70,7 +71,7 @@ impl Prior {
             cache: cache.iter().map(|outcome| (outcome.key.clone(), outcome.clone())).collect(),
             ..Prior::default()
         };
-        let Some(original) = original else {
+        let Some((original, records)) = original else {
             if let Some(config) = configs.first() {
                 problems.add(&config.field, "a rerun config needs an original run");
             }
@@ -79,7 +80,7 @@ impl Prior {
         prior.is_rerun = true;
         prior.run_name.clone_from(&original.resource_name);
         prior.run_id = original.run_id;
-        match Stored::read(&original.records) {
+        match records {
             Ok(records) => prior.records = records,
             Err(error) => problems.add("original.records", format!("cannot be read: {error}")),
         }

@@ -97,8 +97,8 @@ impl<'a> Linker<'a, '_> {
     ) -> Option<Binding<ParameterSource>> {
         let source = match &raw.source {
             RawSource::Broken => return None,
-            RawSource::Constant(value) if holds_input_placeholder(value) => ParameterSource::Template(Arc::new(value.clone())),
-            RawSource::Constant(value) => ParameterSource::Constant(Arc::new(value.clone())),
+            RawSource::Constant(value) if holds_input_placeholder(value) => ParameterSource::Template(Arc::clone(value)),
+            RawSource::Constant(value) => ParameterSource::Constant(Arc::clone(value)),
             RawSource::Input(name) => ParameterSource::Input(self.component_input(scope, name, false, at)?),
             RawSource::Output(producer, key) => {
                 let (task, output) = self.producer(scope, producer, key, false, at)?;

@@ -1,5 +1,7 @@
 //! The spec as it is written: names are still names, and borrowed from the document.
 
+use std::sync::Arc;
+
 use crate::parameter::ParameterType;
 use crate::spec::{Retry, Schema};
 use crate::value::Value;
@@ -84,7 +86,7 @@ pub(super) struct RawBinding<'a> {
 pub(super) enum RawSource<'a> {
     /// A problem has been reported.
     Broken,
-    Constant(Value),
+    Constant(Arc<Value>),
     Input(&'a str),
     Output(&'a str, &'a str),
     FinalStatus(&'a str),

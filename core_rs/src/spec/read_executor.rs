@@ -5,7 +5,6 @@ use crate::spec::problems::Path;
 use crate::spec::raw::RawSource;
 use crate::spec::read::{Read, SpecReader};
 use crate::spec::{Container, Executor, ExecutorBody, Importer, Resources};
-use crate::value::Value;
 
 impl SpecReader<'_> {
     pub fn executor(&mut self, label: &str, doc: &Document<'_>, path: &Path<'_>) -> Read<Executor> {
@@ -112,7 +111,9 @@ impl SpecReader<'_> {
             match key {
                 "artifactUri" => match self.runtime_value(&doc, &path)? {
                     RawSource::Input(name) => importer.uri_input = Some(name.to_owned()),
-                    RawSource::Constant(Value::String(uri)) => importer.uri = Some(uri),
+                    RawSource::Constant(constant) if constant.as_str().is_some() => {
+                        importer.uri = constant.as_str().map(str::to_owned);
+                    }
                     _ => self.problems.add(path, "expected a constant URI or a runtimeParameter"),
                 },
                 "typeSchema" => importer.schema = self.schema(&doc, &path)?,

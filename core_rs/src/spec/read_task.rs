@@ -1,5 +1,7 @@
 //! Tasks as they are written: triggers, iterators, retries, and where their inputs come from.
 
+use std::sync::Arc;
+
 use crate::document::Document;
 use crate::spec::problems::Path;
 use crate::spec::raw::{RawBinding, RawIterator, RawSource, RawTask};
@@ -188,12 +190,12 @@ impl SpecReader<'_> {
     }
 
     pub(super) fn runtime_value<'a>(&mut self, doc: &Document<'a>, path: &Path<'_>) -> Read<RawSource<'a>> {
-        let mut source = RawSource::Constant(Value::Null);
+        let mut source = RawSource::Constant(Arc::new(Value::Null));
         let mut members = self.members(doc, path);
         while let Some((key, doc)) = members.next_member()? {
             let path = path.field(key);
             match key {
-                "constant" => source = RawSource::Constant(self.value(&doc, &path)),
+                "constant" => source = RawSource::Constant(Arc::new(self.value(&doc, &path))),
                 "runtimeParameter" => {
                     if let Some(name) = self.text(&doc, &path) {
                         source = RawSource::Input(name);
@@ -210,7 +212,7 @@ impl SpecReader<'_> {
                             }
                             _ => continue,
                         };
-                        source = RawSource::Constant(value);
+                        source = RawSource::Constant(Arc::new(value));
                     }
                 }
                 _ => {}

@@ -27,7 +27,7 @@ from reprise.domain.run import (
 )
 from reprise.domain.states import RunState
 from reprise.pb.engine.v1 import engine_pb2 as engine
-from reprise.plan import RunMachine
+from reprise.plan import Pieces, RunMachine
 from reprise.scheduler.leaf import Leaf, LeafHost, LeafOutcome, Start
 from reprise.scheduler.records import RunRecords
 from reprise.scheduler.sharing import scope_of
@@ -60,7 +60,7 @@ class RunDriver:
     def __init__(
         self,
         claimed: ClaimedRun,
-        request: engine.RunRequest,
+        asked: Pieces,
         host: LeafHost,
         write: Write,
         encode_details: EncodeDetails,
@@ -70,10 +70,10 @@ class RunDriver:
         """`window`: how many leaves are looked after at once, waiting ones included; the rest is queued cheaply."""
         self.run = claimed.run
         self._state = claimed.run.state
-        self.settings = request.settings
-        self.outputs_uri = f"{request.settings.pipeline_root}/{request.settings.job_id}"
+        self.settings = asked.request.settings
+        self.outputs_uri = f"{self.settings.pipeline_root}/{self.settings.job_id}"
         self.outputs_dir = str(host.artifacts.local_path(self.outputs_uri) or "")
-        self._machine = RunMachine(request)
+        self._machine = RunMachine(asked)
         self._records = RunRecords(claimed.tasks)
         self._attempts: dict[int, list[AttemptRow]] = {}
         for attempt in claimed.attempts:
@@ -93,7 +93,7 @@ class RunDriver:
         self._is_cancel_known = False
         # TaskRecords, once the run has ended.
         self.ended_records = b""
-        self._is_fail_fast = request.settings.failure_policy == engine.FAIL_FAST_POLICY
+        self._is_fail_fast = self.settings.failure_policy == engine.FAIL_FAST_POLICY
         self._has_failed = False
         # While what happened is told again: launches that came to nothing, because inputs were lost.
         self._spent = self._records.times_sent_back()

@@ -26,7 +26,7 @@ from reprise.domain.states import RunState
 from reprise.executor.contract import Executor
 from reprise.executor.launch import AttemptMaker
 from reprise.pb.engine.v1 import engine_pb2 as engine
-from reprise.plan import compile_run
+from reprise.plan import Pieces, compile_run, replaced_records
 from reprise.scheduler.admission import Admission, HostCapacity, TaskLimits
 from reprise.scheduler.driver import EncodeDetails, RunDriver
 from reprise.scheduler.housekeeping import Housekeeping
@@ -217,11 +217,11 @@ class Scheduler:
     async def _drive_to_the_end(self, claimed: ClaimedRun, host: LeafHost) -> None:
         run = claimed.run
         try:
-            request = self._request(claimed)
+            asked = await asyncio.to_thread(self._asked, claimed)
             driver = await asyncio.to_thread(
                 RunDriver,
                 claimed,
-                request,
+                asked,
                 host,
                 self._write,
                 self._encode_details,
@@ -232,7 +232,7 @@ class Scheduler:
             await driver.drive()
             # It holds no lease any more, which is no reason to break off what follows.
             self._drivers.pop(run.id, None)
-            await self._keep_for_reruns(run, request, driver.ended_records)
+            await self._keep_for_reruns(run, asked, driver.ended_records)
         except FenceLost:
             _log.info("%s: another server has it now", run.name)
         except asyncio.CancelledError:
@@ -242,10 +242,10 @@ class Scheduler:
             _log.exception("%s: cannot be driven now; it is tried again", run.name)
             await self._hold_off(run, error)
 
-    async def _keep_for_reruns(self, run: Run, request: engine.RunRequest, records: bytes) -> None:
+    async def _keep_for_reruns(self, run: Run, asked: Pieces, records: bytes) -> None:
         """Compile a run that has ended. It only spares reruns work, so nothing depends on its success."""
         try:
-            compiled = await asyncio.to_thread(compile_run, _asking_for_nothing(run, request, records))
+            compiled = await asyncio.to_thread(compile_run, _asking_for_nothing(run, asked, records))
             if compiled is not None:
                 await self._in_thread(self._store.keep_compiled, run.id, compiled.graph, compiled.labels)
         except Exception:
@@ -264,14 +264,16 @@ class Scheduler:
                 await self._in_thread(self._store.release_run, run.id, run.fence)
                 is_released = True
 
-    def _request(self, claimed: ClaimedRun) -> engine.RunRequest:
+    def _asked(self, claimed: ClaimedRun) -> Pieces:
         """What the core needs, put together again from what the store keeps apart."""
         run = claimed.run
         request = engine.RunRequest.FromString(claimed.request)
-        request.spec = claimed.spec
+        records = b""
         if request.HasField("original"):
-            request.original.spec = claimed.original_spec
-            request.original.records = _with_losses(claimed.original_records, request.original.records)
+            # Those that the plan found to have lost artifacts stand in the place of what was recorded.
+            lost, records = request.original.records, claimed.original_records
+            records = replaced_records(records, lost) if lost else records
+            request.original.records = b""
         settings = request.settings
         settings.run_id = run.id
         settings.job_id = run.name.job_id
@@ -281,7 +283,7 @@ class Scheduler:
         settings.workspace_path = str(folder / "workspace")
         if not settings.pipeline_root or self._artifacts.problem(settings.pipeline_root):
             settings.pipeline_root = str(folder / "artifacts")
-        return request
+        return Pieces(request, claimed.spec, records)
 
     async def _write(self, progress: Progress) -> ProgressResult:
         return await self._in_thread(self._store.record_progress, progress)
@@ -293,27 +295,14 @@ class Scheduler:
         return await asyncio.get_running_loop().run_in_executor(self._writers, lambda: call(*args, **kwargs))
 
 
-def _asking_for_nothing(run: Run, request: engine.RunRequest, records: bytes) -> engine.RunRequest:
+def _asking_for_nothing(run: Run, asked: Pieces, records: bytes) -> Pieces:
     """The request of a rerun of `run` that changes nothing."""
-    rerun = engine.RunRequest()
-    rerun.settings.salt = request.settings.salt
-    rerun.settings.are_legacy_parameters = request.settings.are_legacy_parameters
+    rerun, settings = engine.RunRequest(), asked.request.settings
+    rerun.settings.salt = settings.salt
+    rerun.settings.are_legacy_parameters = settings.are_legacy_parameters
     rerun.original.run_id, rerun.original.resource_name = run.id, str(run.name)
-    rerun.original.spec, rerun.original.records = request.spec, records
-    rerun.original.parameters.extend(request.settings.parameters)
-    return rerun
-
-
-def _with_losses(records: bytes, lost: bytes) -> bytes:
-    """The original's records with those in place that the plan found to have lost artifacts."""
-    if not lost:
-        return records
-    losses = {task.task_id: task for task in engine.TaskRecords.FromString(lost).tasks}
-    merged = engine.TaskRecords.FromString(records)
-    for task in merged.tasks:
-        if task.task_id in losses:
-            task.CopyFrom(losses[task.task_id])
-    return merged.SerializeToString()
+    rerun.original.parameters.extend(settings.parameters)
+    return Pieces(rerun, asked.spec, records)
 
 
 def _rfc3339(at_ns: int) -> str:

@@ -132,7 +132,7 @@ def find_rows(tx: Transaction, scope: CacheScope, keys: Collection[bytes]) -> Ma
     wanted: Iterable[bytes] = keys
     if len(keys) > _MANY_KEYS:
         there = {bytes(row[0]) for row in tx.all(_GET_KEYS, scope.project, scope.pipeline_name)}
-        wanted = there.intersection(keys)
+        wanted = (key for key in keys if key in there)
     found = (find_row(tx, scope, key) for key in wanted)
     return {row.key: row for row in found if row is not None}
 
