@@ -132,6 +132,7 @@ def measure_memory(shape: str, tasks: int) -> None:
 
 
 def write_files(folder: Path, dag: dags.Dag) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     left, new = dags.records(dag), dags.spec(dag, changed={dag.leaf()})
     for name, content in zip(_FILES, (asked(dags.spec(dag), left), new, left), strict=True):
         (folder / name).write_bytes(content)
@@ -161,7 +162,12 @@ def main() -> None:
         "--component-each", action="store_true", help="as the KFP compiler writes components"
     )
     options.add_argument("--memory", action="store_true", help="P11 instead of P2")
-    options.add_argument("--write", type=Path, help=argparse.SUPPRESS)
+    options.add_argument(
+        "--write",
+        type=Path,
+        metavar="DIR",
+        help="only write the first shape and size, one leaf changed (core_rs/bench)",
+    )
     options.add_argument("--plan", type=Path, help=argparse.SUPPRESS)
     chosen = options.parse_args()
     if chosen.plan:

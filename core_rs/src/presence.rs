@@ -61,7 +61,8 @@ pub fn recorded(records: &[u8], start: usize, most: usize) -> Result<(Vec<Record
     let rest = records.get(start..).ok_or(WireError::Truncated)?;
     let mut reader = Reader::new(rest);
     let mut found = Vec::new();
-    while let (true, Some(field)) = (found.len() < most, reader.next_field()?) {
+    while found.len() < most {
+        let Some(field) = reader.next_field()? else { break };
         if field.number == TASKS {
             find(field.message()?, Level::Record, &mut found)?;
         }

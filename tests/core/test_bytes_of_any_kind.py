@@ -10,7 +10,7 @@ import pytest
 from reprise import _core
 from reprise.pb.engine.v1 import engine_pb2 as engine
 
-_ROUNDS = 3000
+_ROUNDS = 2000
 
 
 def _preimage() -> bytes:
@@ -49,6 +49,7 @@ def _plan() -> bytes:
 
 
 PREIMAGE, RECORDS, PLAN = _preimage(), _records(), _plan()
+RERUN = engine.RunRequest(original=engine.Original(run_id=7)).SerializeToString()
 
 
 @pytest.mark.parametrize(
@@ -59,10 +60,30 @@ PREIMAGE, RECORDS, PLAN = _preimage(), _records(), _plan()
         (RECORDS, lambda data: _core.find_task(data, "t1.t2.t3")),
         (RECORDS, lambda data: _core.same_task(data, 4, RECORDS)),
         (RECORDS, lambda data: _core.same_task(RECORDS, 4, data)),
+        (RECORDS, lambda data: _core.recorded_artifacts(data, 0, 100)),
+        (RECORDS, lambda data: _core.with_presence(data, bytes([1, 2, 3, 4]))),
+        (RECORDS, lambda data: _core.replaced_records(data, RECORDS)),
+        (RECORDS, lambda data: _core.replaced_records(RECORDS, data)),
+        (RECORDS, lambda data: _core.plan_in_parts(RERUN, b"", data, [])),
+        (RERUN, lambda data: _core.plan_in_parts(data, b"", RECORDS, [data])),
         (PLAN, _core.plan_pages),
         (PLAN, _core.etag),
     ],
-    ids=["old key", "new key", "records", "same task", "same task in others", "plan", "request"],
+    ids=[
+        "old key",
+        "new key",
+        "records",
+        "same task",
+        "same task in others",
+        "artifacts",
+        "presence",
+        "replaced",
+        "replacing",
+        "records of a plan",
+        "request in pieces",
+        "plan",
+        "request",
+    ],
 )
 def test_no_bytes_make_the_core_fail(valid: bytes, call: Callable[[bytes], object]) -> None:
     assert call(valid) is not None

@@ -94,6 +94,20 @@ def test_a_failed_run_is_planned_rerun_and_listed(reprise: Reprise) -> None:
     assert _rows(listed)[f"{reprise.id}-b"][-1] == f"{reprise.id}-a"
 
 
+def test_a_rerun_without_the_cache_runs_what_another_run_could_answer(reprise: Reprise) -> None:
+    reprise.submit("steps", "a", "--param=limit=20", "--wait")
+    reprise.submit("steps", "b", "--wait", expect=1)
+    rerun = ("rerun", f"{reprise.id}-b", "--param=limit=20", "--wait")
+    before = len(reprise.ran())
+    reprise(*rerun, f"--name={reprise.id}-c", "--no-cache")
+    assert reprise.ran()[before:] == ["check", "publish"], (
+        "what it has of its original is reused all the same"
+    )
+    before = len(reprise.ran())
+    reprise(*rerun, f"--name={reprise.id}-d")
+    assert reprise.ran()[before:] == []
+
+
 def test_single_tasks_are_run_skipped_and_given_other_inputs(reprise: Reprise) -> None:
     reprise.submit("steps", "a", "--param=limit=20", "--wait")
     before = len(reprise.ran())

@@ -458,6 +458,7 @@ class _Planner:
                 original=scope.original,
                 is_closed_box=True,
                 would_skip=scope.force == SKIP and not scope.is_opened,
+                may_not_start=scope.gate == CONDITION_UNKNOWN,
             )
         if items is ABSENT:
             items = []

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from cases import Step, compare_steps
-from generate import Constructs
+import pytest
+from cases import Step, compare_case, compare_steps
+from generate import ALL, Constructs
 from past import Config
 
 _TEXT = {"parameterType": "STRING"}
@@ -166,3 +167,68 @@ def test_an_outcome_two_ancestors_back_stands_for_a_task_that_was_never_started(
         Step(spec, failure_rate=1.0),
         Step(spec),
     )
+
+
+def when(condition: str, *upstream: str, **inputs: Any) -> dict[str, Any]:
+    """A task of the component `inner` under a condition on its input x."""
+    bound = {
+        name: {"taskOutputParameter": {"producerTask": source, "outputParameterKey": "o"}}
+        if isinstance(source, str)
+        else {"runtimeValue": {"constant": source}}
+        for name, source in inputs.items()
+    }
+    policy = {"condition": f"int(inputs.parameter_values['x']) {condition}"}
+    producers = [source for source in inputs.values() if isinstance(source, str)]
+    return composite("inner", *upstream, *producers, inputs={"parameters": bound}, triggerPolicy=policy)
+
+
+def under_conditions(tasks: dict[str, Any]) -> dict[str, Any]:
+    """A specification in which `inner` holds one task, which reads the input y where that is given."""
+    reading = leaf()
+    reading["component"] = "leaf-reading"
+    reading["inputs"] = {"parameters": {"x": {"componentInputParameter": "y"}}}
+    number = {"parameterType": "NUMBER_INTEGER"}
+    inner = {"inputDefinitions": {"parameters": {"x": number, "y": number}}, "dag": {"tasks": {"t": reading}}}
+    return spec_of(tasks, {"inner": inner})
+
+
+def test_what_is_left_out_if_its_condition_is_true_needs_nothing_of_a_task_that_is_left_out() -> None:
+    spec = under_conditions({"a": leaf(), "b": leaf(), "c": when("!= 7", x="a", y="b")})
+    both = [Config("b", skip_task=True), Config("c", skip_task=True)]
+    agree(Step(spec, failure_rate=1.0), Step(spec, configs=both))
+
+
+def test_what_is_left_out_if_its_condition_is_true_is_in_doubt_also_after_a_task_that_is_not_triggered() -> (
+    None
+):
+    never = when("== 9", x=1, y=1)
+    spec = under_conditions({"a": leaf(), "n": never, "c": when("!= 7", "n", x="a", y=1)})
+    agree(Step(spec, failure_rate=1.0), Step(spec, configs=[Config("c", skip_task=True)]))
+
+
+def test_nothing_inside_a_dag_that_may_be_left_out_is_asked_for_its_condition() -> None:
+    number = {"parameterType": "NUMBER_INTEGER"}
+    outer = {
+        "inputDefinitions": {"parameters": {"x": number}},
+        "dag": {"tasks": {"n": when("== 9", x=1, y=1), "after": leaf("n")}},
+    }
+    spec = under_conditions({"a": leaf()})
+    more = spec_of({"a": leaf(), "o": {**when("!= 7", x="a"), "component": "outer"}}, {"outer": outer})
+    more["components"]["inner"] = spec["components"]["inner"]
+    agree(Step(more, failure_rate=1.0), Step(more, configs=[Config("o", skip_task=True)]))
+
+
+def test_up_to_here_means_nothing_where_here_is_gone() -> None:
+    old = {"dag": {"tasks": {"a": leaf(), "b": leaf("a")}}}
+    new = {"dag": {"tasks": {"a": leaf()}}}
+    after = {"d": composite("inner"), "t": leaf("d")}
+    agree(
+        Step(spec_of(after, {"inner": old})),
+        Step(spec_of(after, {"inner": new}), configs=[Config("d.b", skip_task=True, skip_downstream=True)]),
+    )
+
+
+@pytest.mark.parametrize("seed", [4561, 12463, 13030, 15120, 20871, 34316, 37110])
+def test_seeds_that_found_something_find_nothing_any_more(seed: int) -> None:
+    _, found = compare_case(seed, ALL)
+    assert found is None, str(found)

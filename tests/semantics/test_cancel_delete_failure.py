@@ -96,6 +96,21 @@ def test_a_task_that_ends_well_after_the_sigterm_is_cancelled_whatever_its_exit_
     assert ended.states["held"] == "CANCELLED" and ended.state == "CANCELLED"
 
 
+def test_succeeded_wins_over_cancelling_where_the_last_task_had_ended_before(stage: Stage) -> None:
+    """Its process has ended; that its output is large, and still being digested, is what Cancel comes in between."""
+    pid, done = stage.folder / "pid", stage.folder / "done"
+    large = Leaf(f'truncate -s 1G "$data"\necho $$ > {pid}\ntouch {done}', writes=("data",))
+    spec = stage.spec({"large": Task(large)})
+    name = stage.submit(spec).name
+    stage.until(lambda: done.exists() and not _is_alive(int(pid.read_text())))
+    stage.client.cancel(name)
+    assert stage.client.get(name).state == states.PIPELINE_STATE_CANCELLING
+    ended = stage.finish(name, spec)
+    assert ended.state == "SUCCEEDED" and ended.states == {"large": "SUCCEEDED"}
+    assert not ended.job.error.message
+    assert stage.rerun(ended).verdicts == {"large": "REUSE UNCHANGED"}
+
+
 def test_a_task_that_ended_well_before_the_cancel_succeeded_and_is_reused(stage: Stage) -> None:
     gate, started = stage.folder / "gate", stage.folder / "started"
     wait = Leaf(f"touch {started}\nwhile ! test -e {gate}; do sleep 0.02; done")
