@@ -16,18 +16,17 @@ _NULL = b"\x08\x00"
 _TRUE, _FALSE = b"\x20\x01", b"\x20\x00"
 
 
+_LEVELS_TO_PARTS = {"components": 1, "deploymentSpec": 2}
+
+
 def spec_bytes(spec: dict[str, Any]) -> bytes:
-    parts = {
-        name: _value(value) for name, value in spec.items() if name not in ("components", "deploymentSpec")
-    }
-    parts["components"] = _struct(
-        _entries({n: _known_value(json.dumps(c)) for n, c in spec["components"].items()})
-    )
-    deployment = spec["deploymentSpec"]
-    assert deployment.keys() == {"executors"}
-    executors = {n: _known_value(json.dumps(e)) for n, e in deployment["executors"].items()}
-    parts["deploymentSpec"] = _struct(_entries({"executors": _struct(_entries(executors))}))
-    return _entries(parts)
+    return _entries({name: _parted(value, _LEVELS_TO_PARTS.get(name, 0)) for name, value in spec.items()})
+
+
+def _parted(value: Any, levels: int) -> bytes:
+    if levels and type(value) is dict:
+        return _struct(_entries({name: _parted(part, levels - 1) for name, part in value.items()}))
+    return _known_value(json.dumps(value))
 
 
 @lru_cache(maxsize=4_000)
