@@ -146,7 +146,11 @@ class ScriptedExecutor:
 
 @contextmanager
 def address_on(
-    host: ScriptedHost, data_dir: Path, authorizer: Authorizer | None = None, **settings: Any
+    host: ScriptedHost,
+    data_dir: Path,
+    authorizer: Authorizer | None = None,
+    are_runs_claimed: bool = True,
+    **settings: Any,
 ) -> Iterator[str]:
     """One life of a server, as far as it can be had inside this process: where it listens."""
     wanted = Settings(data_dir, environments="host", max_tasks=64, **settings)
@@ -155,7 +159,8 @@ def address_on(
     try:
         service.mount(server)
         port = server.add_insecure_port("127.0.0.1:0")
-        service.start()
+        if are_runs_claimed:
+            service.start()
         server.start()
         yield f"127.0.0.1:{port}"
     finally:
