@@ -155,7 +155,9 @@ def address_on(
     """One life of a server, as far as it can be had inside this process: where it listens."""
     wanted = Settings(data_dir, environments="host", max_tasks=64, **settings)
     service = PipelineService(wanted, executor=ScriptedExecutor(host), authorizer=authorizer)
-    server = grpc.server(ThreadPoolExecutor(8))
+    server = grpc.server(
+        ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", wanted.limits.receive_bytes)]
+    )
     try:
         service.mount(server)
         port = server.add_insecure_port("127.0.0.1:0")
