@@ -112,18 +112,6 @@ MUTANTS = (
         is_native=True,
     ),
     Mutant(
-        "two looks at /proc taken for a proof of death",
-        "core_rs/host/src/process.rs",
-        [
-            (
-                "        let is_over = empty_looks == 2 && !except.is_empty() && children_of_this().is_none();",
-                "        let is_over = empty_looks == 2;",
-            ),
-        ],
-        "executor/test_subprocess.py",
-        is_native=True,
-    ),
-    Mutant(
         "a cancel on a full disk that waits for room",
         "scheduler/driver.py",
         [("is_urgent=self._is_cancelling", "is_urgent=False")],
