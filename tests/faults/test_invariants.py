@@ -1,4 +1,4 @@
-"""The table of invariants names tests that are there."""
+"""The table of invariants names tests that are there, and the mutants fit the code."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
+from mutants import MUTANTS, ROOT, SOURCE, Mutant
 
 from .invariants import KEPT_BY
 
@@ -26,3 +27,16 @@ def test_the_tests_of_an_invariant_are_there(invariant: str) -> None:
         tree = ast.parse((_TESTS / file).read_text())
         there = {one.name for one in tree.body if isinstance(one, ast.FunctionDef)}
         assert any(one.startswith("test_") for one in there) if name == "*" else name in there, place
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_fits_the_code(mutant: Mutant) -> None:
+    """Whether it is caught is asked by `python tests/mutants.py`; of some of them, with the store's tests."""
+    text = ((ROOT if mutant.is_native else SOURCE) / mutant.file).read_text()
+    assert all(old in text for old, _ in mutant.changes)
+    assert (_TESTS / mutant.test).exists()
+
+
+def test_the_promises_have_their_mutants() -> None:
+    """Fence, sync, the whole tree, commit before answer, the second look for a cancel, the count of references."""
+    assert sum(mutant.is_named for mutant in MUTANTS) == 6
