@@ -1,9 +1,11 @@
-"""Breaks the code on purpose, one thing at a time, and sees that a test notices.
+"""Breaks the code on purpose, and sees that a test notices.
 
-    python tests/mutants.py            # all of them
+    python tests/mutants.py            # all of them: some minutes
+    python tests/mutants.py --named    # those that the project's promises name
     python tests/mutants.py NAME...    # those whose names contain one of the words
 
-Each mutant is applied to a copy of the package; its test must fail on it. Exit code 1 when one lives.
+Each mutant is applied to a copy of the package; its test must fail on it. Exit code 1 when one lives. Those of the
+native library are compiled, which takes cargo. Some of the store's run with the tests (tests/store/test_mutants.py).
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,19 +27,31 @@ sys.path.insert(0, str(TESTS))
 
 from store.test_mutants import MUTANTS as STORE_MUTANTS  # noqa: E402
 
+ROOT = TESTS.parent
+
 
 @dataclass(frozen=True)
 class Mutant:
     name: str
-    file: str  # below the package
+    file: str  # below the package; of a native one, below the repository
     changes: Sequence[tuple[str, str]]
     test: str  # below tests
+    is_named: bool = False  # one of those that the promises of the project name
+    is_native: bool = False
 
 
 def _of_store(name: str) -> Mutant:
     file, before, after, test = STORE_MUTANTS[name]
     changes = list(zip(before.split("|"), after.split("|"), strict=True))
-    return Mutant(name, f"store/{file}", changes, f"store/{test}")
+    return Mutant(name, f"store/{file}", changes, f"store/{test}", is_named=name in _NAMED_OF_STORE)
+
+
+# A fence that is not looked at, a start without a second look for a cancel, a reference that is not counted.
+_NAMED_OF_STORE = (
+    "a fence that is not looked at",
+    "a start after a cancel",
+    "a rerun without its own reference to the records",
+)
 
 
 MUTANTS = (
@@ -46,6 +60,7 @@ MUTANTS = (
         "store/connection.py",
         [('"synchronous=FULL"', '"synchronous=NORMAL"')],
         "faults/test_power_loss.py",
+        is_named=True,
     ),
     Mutant(
         "acknowledged before the commit, the power goes",
@@ -62,6 +77,39 @@ MUTANTS = (
             ),
         ],
         "faults/test_power_loss.py",
+        is_named=True,
+    ),
+    Mutant(
+        "killpg and nothing else",
+        "core_rs/host/src/supervisor.rs",
+        [
+            (
+                """    exit.survivors = process::kill_descendants(
+        &BTreeSet::new(),
+        |pid, status| attempt.note(pid, status),
+        bound,
+    );
+""",
+                """    unsafe {
+        libc::killpg(attempt.main, libc::SIGKILL);
+    }
+    while attempt.main_status.is_none() && attempt.has_children {
+        attempt.reap();
+    }
+""",
+            ),
+            (
+                "if cgroup.kill(bound.min(Duration::from_secs(2))).is_ok() {",
+                "if cgroup.is_empty() && bound.is_zero() {",
+            ),
+            (
+                "if exit.survivors.is_empty() && attempt.has_children {",
+                "if attempt.has_children && bound.is_zero() {",
+            ),
+        ],
+        "executor/test_subprocess.py",
+        is_named=True,
+        is_native=True,
     ),
     Mutant(
         "a cancel on a full disk that waits for room",
@@ -74,30 +122,57 @@ MUTANTS = (
 
 
 def is_caught(mutant: Mutant, folder: Path) -> bool:
-    """Errors: AssertionError where the mutant does not fit the code any more."""
+    """Errors: AssertionError where it does not fit the code any more; CalledProcessError where it does not compile."""
+    if mutant.is_native:
+        return _fails(mutant, {"REPRISE_NATIVE_LIBRARY": str(_compiled(mutant, folder))})
     package = folder / "reprise"
     shutil.copytree(SOURCE, package, ignore=shutil.ignore_patterns("__pycache__"))
-    path = package / mutant.file
+    _apply(mutant, package / mutant.file)
+    return _fails(mutant, {"PYTHONPATH": str(folder)})
+
+
+def _apply(mutant: Mutant, path: Path) -> None:
     text = path.read_text()
     for old, new in mutant.changes:
         assert old in text, f"{mutant.name}: the mutant does not fit the code any more"
         text = text.replace(old, new, 1) if "answered" in old else text.replace(old, new)
     path.write_text(text)
+
+
+def _compiled(mutant: Mutant, folder: Path) -> Path:
+    """The functions that Python calls through ctypes are all in the host crate: it alone is compiled."""
+    for name in ("Cargo.toml", "Cargo.lock"):
+        shutil.copy(ROOT / name, folder)
+    shutil.copytree(ROOT / "core_rs", folder / "core_rs")
+    _apply(mutant, folder / mutant.file)
+    target = folder / "target"
+    command = ["cargo", "rustc", "--quiet", "--package=reprise-host", "--lib", "--crate-type=cdylib"]
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(target), "RUSTFLAGS": "--cap-lints=allow"}
+    subprocess.run(command, cwd=folder, env=environment, check=True)
+    return target / "debug" / "libreprise_host.so"
+
+
+def _fails(mutant: Mutant, environment: Mapping[str, str]) -> bool:
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", str(TESTS / mutant.test)],
-        cwd=TESTS.parent,
-        env={**os.environ, "PYTHONPATH": str(folder)},
+        cwd=ROOT,
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,
     )
-    return run.returncode == 1 and " failed" in run.stdout
+    # What a test finds when it clears up (a process that is alive) is told as an error; so is a library that does not
+    # load, but then nothing has passed.
+    is_seen = " failed" in run.stdout or (" error" in run.stdout and " passed" in run.stdout)
+    return run.returncode == 1 and is_seen
 
 
 def main(words: Sequence[str]) -> int:
+    only_named = "--named" in words
+    words = [word for word in words if word != "--named"]
     living = []
     for mutant in MUTANTS:
-        if words and not any(word in mutant.name for word in words):
+        if (only_named and not mutant.is_named) or (words and not any(word in mutant.name for word in words)):
             continue
         with tempfile.TemporaryDirectory() as folder:
             caught = is_caught(mutant, Path(folder))

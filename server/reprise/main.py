@@ -60,7 +60,8 @@ class Settings:
     `max_tasks`, `max_tasks_per_project`, `max_tasks_per_run`: tasks at once, over all runs, of one project, of one
     run; 0: as many as the wider limit allows. `container_socket`: where the engine of the executor `container`
     listens, empty: where one usually does; `container_host_config`: JSON for every container's HostConfig. `grace_s`:
-    between SIGTERM and SIGKILL of a task that is cancelled. `drain_s`: for calls under way when the server stops.
+    between SIGTERM and SIGKILL of a task that is cancelled. `task_timeout_s`: what an attempt may take, 0: any time.
+    `drain_s`: for calls under way when the server stops.
     `task_env`: environment of the tasks, beside what they need. `project_aliases`: other names of projects, by the
     name. `http_hosts`: names by which the HTTP port may be called beside its own. `store`: the URL of a database;
     empty: SQLite in the data directory. `executor`: subprocess, container, or the name of a plug-in; `authorizer`: of
@@ -82,6 +83,7 @@ class Settings:
     container_socket: str = ""
     container_host_config: str = ""
     grace_s: float = 10.0
+    task_timeout_s: float = 0.0
     drain_s: float = 5.0
     retention_s: float = 7 * 86_400.0
     environments: str = "managed"
@@ -229,6 +231,7 @@ class PipelineService:
             task_python=settings.task_python,
             task_env=settings.task_env,
             grace_s=settings.grace_s,
+            task_timeout_s=settings.task_timeout_s,
         )
 
     def _unique(self) -> str:

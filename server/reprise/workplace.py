@@ -39,6 +39,7 @@ class WantedWorkplace:
     task_python: str = sys.executable
     task_env: Mapping[str, str] = field(default_factory=dict)
     grace_s: float = 10.0
+    task_timeout_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def make_workplace(
     except ContainerConfigInvalid as error:
         raise InvalidArgument(FieldProblem("container_host_config", str(error))) from error
     containers = ContainerExecutor(data_dir, api, images, host_config=host_config)
-    limits = Limits(grace_s=wanted.grace_s)
+    limits = Limits(grace_s=wanted.grace_s, timeout_s=wanted.task_timeout_s)
     chosen = executor or wanted.executor
     if chosen == "container":
         engine = containers.capabilities()[0]

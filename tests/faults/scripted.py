@@ -14,9 +14,11 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 from reprise.client import Client
+from reprise.domain.authorization import Authorizer
 from reprise.executor.contract import AttemptSpec, Capability, Cause, Exit
 from reprise.main import PipelineService, Settings
 
@@ -143,18 +145,36 @@ class ScriptedExecutor:
 
 
 @contextmanager
-def server_on(host: ScriptedHost, data_dir: Path, **settings: object) -> Iterator[Client]:
-    """One life of a server, as far as it can be had inside this process, and a client of it."""
-    wanted = Settings(data_dir, environments="host", max_tasks=64, **settings)  # type: ignore[arg-type]
-    service = PipelineService(wanted, executor=ScriptedExecutor(host))
-    server = grpc.server(ThreadPoolExecutor(8))
+def address_on(
+    host: ScriptedHost,
+    data_dir: Path,
+    authorizer: Authorizer | None = None,
+    are_runs_claimed: bool = True,
+    **settings: Any,
+) -> Iterator[str]:
+    """One life of a server, as far as it can be had inside this process: where it listens."""
+    wanted = Settings(data_dir, environments="host", max_tasks=64, **settings)
+    service = PipelineService(wanted, executor=ScriptedExecutor(host), authorizer=authorizer)
+    server = grpc.server(
+        ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", wanted.limits.receive_bytes)]
+    )
     try:
         service.mount(server)
         port = server.add_insecure_port("127.0.0.1:0")
-        service.start()
+        if are_runs_claimed:
+            service.start()
         server.start()
-        with Client(f"127.0.0.1:{port}", outage_s=0.0, sleep=lambda s: time.sleep(min(s, 0.005))) as client:
-            yield client
+        yield f"127.0.0.1:{port}"
     finally:
         server.stop(5).wait()
         service.stop()
+
+
+@contextmanager
+def server_on(host: ScriptedHost, data_dir: Path, **settings: Any) -> Iterator[Client]:
+    """As `address_on`, with a client that looks often."""
+    with (
+        address_on(host, data_dir, **settings) as address,
+        Client(address, outage_s=0.0, sleep=lambda s: time.sleep(min(s, 0.005))) as client,
+    ):
+        yield client

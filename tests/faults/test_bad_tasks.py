@@ -68,6 +68,18 @@ def test_what_a_task_leaves_behind_is_dead_when_its_run_has_ended(stage: Embedde
     assert tasks["a"].state == wanted, tasks["a"].error
 
 
+@pytest.mark.parametrize(
+    "script", ["kill -STOP $$", "trap '' TERM\nsleep 300 & wait\nsleep 300"], ids=["stopped", "deaf"]
+)
+def test_a_task_past_its_time_has_failed_and_what_follows_does_not_run(tmp_path: Path, script: str) -> None:
+    with embedded(tmp_path / "data", tmp_path / "ledger", task_timeout_s=0.5) as stage:
+        stage.submit("late", {"a": (script, ()), "b": ("", ("a",))})
+        job, tasks = _ended(stage, "late")
+    assert job.state == states.PIPELINE_STATE_FAILED
+    assert (tasks["a"].state, tasks["b"].state) == (_Task.FAILED, _Task.NOT_TRIGGERED)
+    assert tasks["a"].error.code == 4 and "0.5 s" in tasks["a"].error.message
+
+
 def test_a_task_that_kills_its_own_supervisor_is_lost_tried_again_a_few_times_and_leaves_nothing(
     stage: Embedded,
 ) -> None:

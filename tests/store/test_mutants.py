@@ -175,10 +175,23 @@ MUTANTS = {
 }
 
 
+# One for each promise: what is tried whenever the tests run. All of them: `--long-faults`, or tests/mutants.py.
+QUICK = (
+    "a fence that is not looked at",
+    "a start after a cancel",
+    "an answer before the commit",
+    "commits that do not wait for the disk",
+    "a rerun without its own reference to the records",
+    "an operation that is done too early",
+)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("mutant", list(MUTANTS))
-def test_a_mutant_is_caught(mutant: str, tmp_path: Path) -> None:
+def test_a_mutant_is_caught(mutant: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    if mutant not in QUICK and not request.config.getoption("--long-faults"):
+        pytest.skip("long form")
     file, before, after, tests = MUTANTS[mutant]
     package = tmp_path / "mutant" / "reprise"
     skip = shutil.ignore_patterns("__pycache__", "*.so", "pb", "rpc", "executor", "client")

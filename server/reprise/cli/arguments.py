@@ -252,6 +252,13 @@ def _add_task_options(command: _Parser) -> None:
         help="between SIGTERM and SIGKILL of a task that is cancelled (default %(default)g)",
     )
     command.add_argument(
+        "--task-timeout",
+        type=seconds,
+        default=0.0,
+        metavar="TIME",
+        help="an attempt that runs longer is stopped and has failed: 90, 15m, 12h, 7d (default 0: no limit)",
+    )
+    command.add_argument(
         "--retention-days",
         type=float,
         default=7.0,

@@ -161,6 +161,7 @@ def settings_of(arguments: argparse.Namespace, data_dir: Path) -> Settings:
         container_socket=arguments.container_socket,
         container_host_config=arguments.container_host_config,
         grace_s=arguments.grace,
+        task_timeout_s=arguments.task_timeout,
         retention_s=arguments.retention_days * 86_400.0,
         environments=arguments.environments,
         task_python=arguments.task_python or sys.executable,

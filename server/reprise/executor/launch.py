@@ -47,6 +47,7 @@ class Limits:
     """What the operator decides for every attempt."""
 
     grace_s: float = 10.0
+    timeout_s: float = 0.0  # of an attempt that names no shorter one; 0: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +226,9 @@ def attempt_spec(
         cwd=folders.work,
         image=rendered.image,
         grace_s=limits.grace_s,
-        timeout_s=launch.timeout_ms / 1000 if launch.timeout_ms else None,
+        timeout_s=min(
+            (limit for limit in (launch.timeout_ms / 1000, limits.timeout_s) if limit), default=None
+        ),
         cpu_limit=resources.cpu_limit,
         memory_limit_bytes=resources.memory_limit_bytes,
         cpu_request=resources.cpu_request,
