@@ -1,7 +1,6 @@
 """Command lines of container components, against those that other interpreters resolved.
 
-The cases are data that does not belong to the project: the folder is named by the environment variable REPRISE_CORPUS,
-and without it the test is skipped, saying so.
+The cases are data that does not belong to the project: it is beside it, or where REPRISE_CORPUS says.
 """
 
 from __future__ import annotations
@@ -15,17 +14,15 @@ import pytest
 import yaml
 from reprise.pb.engine.v1 import engine_pb2 as engine
 
-CORPUS = Path(os.environ.get("REPRISE_CORPUS", "")) / "reject"
+_BESIDE = Path(__file__).resolve().parents[3] / "shared" / "corpus"
+CORPUS = Path(os.environ.get("REPRISE_CORPUS", _BESIDE)) / "reject"
 CASES = CORPUS / "argv_cases.json"
 
 
 def _cases() -> list[Any]:
-    if not os.environ.get("REPRISE_CORPUS") or not CASES.is_file():
-        return [
-            pytest.param(
-                None, marks=pytest.mark.skip(reason="REPRISE_CORPUS does not name the corpus folder")
-            )
-        ]
+    if not CASES.is_file():
+        missing = "the folder of compiled pipelines (REPRISE_CORPUS) is missing"
+        return [pytest.param(None, marks=pytest.mark.skip(reason=missing))]
     cases: list[dict[str, Any]] = json.loads(CASES.read_text())
     return [pytest.param(case, id=f"{case['id']}-{index}") for index, case in enumerate(cases)]
 
