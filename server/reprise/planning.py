@@ -115,7 +115,7 @@ class Preparation:
         found += [
             FieldProblem(
                 f"{command.field}.pipeline_spec",
-                f"task {need.path!r}: {need.construct} cannot run outside Google Cloud",
+                f"task {need.path!r}: {_not_to_be_had(need.construct)}",
             )
             for need in result.requirements
         ]
@@ -270,6 +270,12 @@ class Preparation:
         if presences.count(Presence.PRESENT) == len(presences):
             return records, b""
         return planner.with_presence(records, bytes(presences))
+
+
+def _not_to_be_had(construct: str) -> str:
+    if construct == "accelerator":
+        return "asks for an accelerator, and the tasks of this server are given none"
+    return f"{construct} cannot run outside Google Cloud"
 
 
 def put_settings(settings: engine.RunSettings, command: CreateRun, salts: Mapping[str, str]) -> None:
