@@ -42,7 +42,7 @@ def test_batches_of_32_large_runs_are_all_or_nothing_and_answer_without_task_det
         Client(address, outage_s=0.0) as client,
     ):
         # The client gives a call a minute, which a busy host may not have for 100,000 tasks.
-        with grpc.insecure_channel(address) as channel:
+        with grpc.insecure_channel(address, [("grpc.max_receive_message_length", -1)]) as channel:
             create = channel.unary_unary("/reprise.v1.PipelineService/CreatePipelineJob")
             request = workload.create_request(client.parent, "", pipeline)
             for name in names:
