@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import grpc
 import pytest
 from google.longrunning import operations_proto_pb2 as operations
 from reprise.client import Client, NotFoundError
@@ -40,8 +41,13 @@ def test_batches_of_32_large_runs_are_all_or_nothing_and_answer_without_task_det
         address_on(ScriptedHost(), tmp_path / "data", are_runs_claimed=False) as address,
         Client(address, outage_s=0.0) as client,
     ):
-        for name in names:
-            client.create(workload.create_request(client.parent, name, pipeline))
+        # The client gives a call a minute, which a busy host may not have for 100,000 tasks.
+        with grpc.insecure_channel(address, [("grpc.max_receive_message_length", -1)]) as channel:
+            create = channel.unary_unary("/reprise.v1.PipelineService/CreatePipelineJob")
+            request = workload.create_request(client.parent, "", pipeline)
+            for name in names:
+                request.pipeline_job_id, request.request_id = name, f"id-{name}"
+                create(request.SerializeToString(), timeout=600)
         with pytest.raises(NotFoundError, match="missing"):
             client.batch_cancel([*names, "missing"])
         assert {job.state for job in client.list()} == {states.PIPELINE_STATE_PENDING}
