@@ -1,6 +1,6 @@
 """P4: a rerun without configs of a run of which one task failed, durable when answered, SQLite with synchronous=FULL.
 
-    python bench/rerun_call.py [--tasks 100000] [--rounds 7] [--artifacts] [--etag]
+    python bench/rerun_call.py [--tasks 100000] [--shapes layered block shuffled] [--rounds 7] [--artifacts] [--etag]
 
 Against reading the run's records from a file, and writing and syncing as many bytes. `--artifacts`: every task has left
 one on the local disk. `--etag`: the caller carries out a plan, for which every artifact is looked at.
@@ -82,29 +82,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--tasks", type=int, default=100_000)
+    parser.add_argument("--tasks", type=int, nargs="+", default=[100_000])
+    parser.add_argument("--shapes", nargs="+", default=["layered"], choices=dags.SHAPES)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--artifacts", action="store_true")
     parser.add_argument("--etag", action="store_true")
     options = parser.parse_args()
-    dag = dags.make("layered", options.tasks)
+    for shape in options.shapes:
+        for tasks in options.tasks:
+            measure(shape, tasks, options)
+
+
+def measure(shape: str, tasks: int, options: argparse.Namespace) -> None:
+    dag = dags.make(shape, tasks)
     failed = {dag.leaf()}
     with tempfile.TemporaryDirectory(prefix="reprise-bench-") as temporary:
         folder = Path(temporary)
         spec = dags.spec(dag, has_artifacts=options.artifacts)
         records = dags.records(dag, failed=failed, has_artifacts=options.artifacts)
-        request = dags.request(spec, spec, records)
         if options.artifacts:
-            request.original.records = records = with_files(records, folder / "artifacts")
+            records = with_files(records, folder / "artifacts")
+        request = dags.request(b"", b"", records)
+        request.original.records = b""
         store = open_store(folder / "data")
         original = ended_run(store, spec, records)
         began = time.perf_counter()
-        compiled = compile_run(Pieces(request))
+        compiled = compile_run(Pieces(request, spec, records))
         assert compiled is not None, "a plain DAG can be compiled"
         took = time.perf_counter() - began
         sizes = f"graph {len(compiled.graph) / 1e6:.1f} MB, labels {len(compiled.labels) / 1e6:.1f} MB"
         print(
-            f"{options.tasks} tasks, records {len(records) / 1e6:.1f} MB, {sizes}, compiled in {took:.2f} s"
+            f"{shape}, {tasks} tasks, records {len(records) / 1e6:.1f} MB, {sizes}, compiled in {took:.2f} s"
         )
 
         service = PipelineService(store, LocalArtifacts(), folder / "data", time.time_ns, lambda: "x")

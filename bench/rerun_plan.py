@@ -2,8 +2,9 @@
 
     python bench/rerun_plan.py [--tasks 10000 100000] [--shapes layered block shuffled] [--rounds 7]
 
-One task in a hundred failed in the original. The peers get what they need as Python objects, not as bytes, and decide
-only which tasks run and which come after those. All decisions are compared first. Needs `pip install '.[bench]'`.
+One task in a hundred failed in the original, or one leaf alone. The peers get what they need as Python objects, not as
+bytes, and decide only which tasks run and which come after those. All decisions are compared first. Needs
+`pip install '.[bench]'`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import dags
 import networkx
 import rustworkx
 from reprise.pb.engine.v1 import engine_pb2 as engine
-from reprise.plan import Pieces, compile_run, plan, plan_unchanged
+from reprise.pb.v1 import rerun_pb2
+from reprise.plan import Pieces, compile_run, plan_in_parts, plan_unchanged
 from rounds import alternate, tell
 
 # (upstream, did it fail), by id; ids begin with 1, and 0 stands before whatever has changed.
@@ -53,18 +55,21 @@ def _decisions(records: Records, reached: set[int]) -> list[int]:
     ]
 
 
-def compare(shape: str, tasks: int, rounds: int, has_networkx: bool) -> None:
-    dag = dags.make(shape, tasks)
+def failures(dag: dags.Dag) -> dict[str, set[int]]:
+    """Which tasks failed in the original."""
     chance = random.Random(3)
-    failed = set(chance.sample(range(tasks), max(1, tasks // 100)))
+    some = set(chance.sample(range(len(dag)), max(1, len(dag) // 100)))
+    return {"1% of the tasks failed": some, "one leaf failed": {dag.leaf()}}
+
+
+def compare(dag: dags.Dag, what: str, failed: set[int], rounds: int, has_networkx: bool) -> None:
     spec = dags.spec(dag)
     stored = dags.records(dag, failed=failed)
-    request = dags.request(spec, spec, stored)
-    compiled = compile_run(Pieces(request))
+    asked = dags.request(b"", b"", stored)
+    asked.original.records = b""
+    pieces = Pieces(asked, spec, stored)
+    compiled = compile_run(pieces)
     assert compiled is not None, "a plain DAG can be compiled"
-    asked = engine.RunRequest()
-    asked.CopyFrom(request)
-    asked.spec = asked.original.spec = asked.original.records = b""
     ids = {task: place for place, task in enumerate(dag.order, 1)}
     records: Records = [
         ([ids[before] for before in dag.upstream[task]], task in failed) for task in dag.order
@@ -73,7 +78,8 @@ def compare(shape: str, tasks: int, rounds: int, has_networkx: bool) -> None:
     graph = compiled.graph
     found = engine.UnchangedPlan.FromString(plan_unchanged(graph, b"", asked))
     assert not found.refusal, found.refusal
-    general = [task.verdict for task in plan(request).tasks]
+    shown = rerun_pb2.PlanRerunResponse.FromString(plan_in_parts(pieces).tasks_wire)
+    general = [int(task.verdict) for task in shown.tasks]
     assert list(found.verdicts) == general == by_rustworkx(records)
     contenders = {
         "reprise": lambda: plan_unchanged(graph, b"", asked),
@@ -83,7 +89,7 @@ def compare(shape: str, tasks: int, rounds: int, has_networkx: bool) -> None:
         assert general == by_networkx(records)
         contenders["networkx"] = lambda: by_networkx(records)
     counts = {name: found.counts[number] for name, number in engine.Verdict.items() if found.counts[number]}
-    print(f"{shape}, {tasks} tasks, {len(graph) / 1e6:.1f} MB in, {counts}")
+    print(f"{dag.shape}, {len(dag)} tasks, {what}, {len(graph) / 1e6:.1f} MB in, {counts}")
     tell(alternate(contenders, rounds), "reprise")
 
 
@@ -100,7 +106,9 @@ def main() -> None:
     options = parser.parse_args()
     for shape in options.shapes:
         for tasks in options.tasks:
-            compare(shape, tasks, options.rounds, tasks <= options.networkx_up_to)
+            dag = dags.make(shape, tasks)
+            for what, failed in failures(dag).items():
+                compare(dag, what, failed, options.rounds, tasks <= options.networkx_up_to)
 
 
 if __name__ == "__main__":

@@ -87,6 +87,9 @@ def test_the_identity_of_a_run_and_what_is_around_a_task_are_not_in_the_key() ->
         assert list(keys(other).values()) == list(keys(request).values())
 
 
+Edit = Callable[[dict[str, Any], dict[str, Any]], object]
+
+
 def _image(container: dict[str, Any], component: dict[str, Any]) -> bool:
     container["image"] += "-slim"
     return True
@@ -146,6 +149,88 @@ def test_a_single_edit_changes_the_keys_of_its_component_and_no_others(
             assert (after[path] != key) == is_edited, path
             changed_keys += is_edited
     assert changed_keys > 10
+
+
+def _declared(section: str, kind: str, declared: dict[str, Any]) -> Edit:
+    def edit(container: dict[str, Any], component: dict[str, Any]) -> None:
+        component.setdefault(section, {}).setdefault(kind, {})["added"] = dict(declared)
+
+    return edit
+
+
+def _variable_of(value: str) -> Edit:
+    def edit(container: dict[str, Any], component: dict[str, Any]) -> None:
+        container["env"] = [*container.get("env", []), {"name": "ADDED", "value": value}]
+
+    return edit
+
+
+def _default_of(kind: str, value: Any) -> Edit:
+    declared = {"parameterType": kind, "isOptional": True, "defaultValue": value}
+    return _declared("inputDefinitions", "parameters", declared)
+
+
+def _output_of(kind: str) -> Edit:
+    return _declared("outputDefinitions", "parameters", {"parameterType": kind})
+
+
+def _artifact_of(title: str, **more: Any) -> Edit:
+    declared = {"artifactType": {"schemaTitle": title, "schemaVersion": "0.0.1"}, **more}
+    return _declared("outputDefinitions", "artifacts", declared)
+
+
+_PAIRS: dict[str, tuple[Edit, Edit]] = {
+    "a variable's value": (_variable_of(""), _variable_of(" ")),
+    "an input's value": (_default_of("STRING", ""), _default_of("STRING", "x")),
+    "an input's type": (_default_of("NUMBER_INTEGER", 1.0), _default_of("NUMBER_DOUBLE", 1.0)),
+    "the order of a list": (_default_of("LIST", [1.0, 2.0]), _default_of("LIST", [2.0, 1.0])),
+    "the type of a member": (_default_of("STRUCT", {"a": 1.0}), _default_of("STRUCT", {"a": "1"})),
+    "an output's type": (_output_of("STRING"), _output_of("LIST")),
+    "an output artifact's schema": (_artifact_of("system.Model"), _artifact_of("system.Dataset")),
+    "an output that is a list": (
+        _artifact_of("system.Model"),
+        _artifact_of("system.Model", isArtifactList=True),
+    ),
+}
+
+
+@pytest.mark.parametrize("row", _PAIRS)
+def test_two_values_of_one_field_give_two_keys_and_neither_is_the_key_without_it(row: str) -> None:
+    compared = 0
+    for chance, spec, given in specs():
+        label = chance.choice(list(spec["deploymentSpec"]["executors"]))
+        found = [keys(request_for(1, spec, given))]
+        for edit in _PAIRS[row]:
+            changed = copy.deepcopy(spec)
+            component = changed["components"][label.replace("exec-", "comp-")]
+            edit(changed["deploymentSpec"]["executors"][label]["container"], component)
+            found.append(keys(request_for(1, changed, given)))
+        for path in found[0]:
+            different = len({each[path] for each in found})
+            is_edited = path.split(".")[-1] == label.removeprefix("exec-")
+            assert different == (3 if is_edited else 1), path
+            compared += is_edited
+    assert compared > 10
+
+
+def test_the_salt_and_an_authors_key_change_the_keys_of_generated_specs() -> None:
+    compared = 0
+    for _, spec, given in specs():
+        request = request_for(1, spec, given)
+        found = [keys(request)]
+        for salt in ("a", "b"):
+            request.settings.salt = salt
+            found.append(keys(request))
+        for number in (1, 2):
+            changed = copy.deepcopy(spec)
+            for component in (changed["root"], *changed["components"].values()):
+                for task in component.get("dag", {}).get("tasks", {}).values():
+                    task.setdefault("cachingOptions", {})["cacheKey"] = f"mine-{number}"
+            found.append(keys(request_for(1, changed, given)))
+        for path in found[0]:
+            assert len({each[path] for each in found}) == len(found), path
+            compared += 1
+    assert compared > 10
 
 
 def test_a_changed_value_of_a_run_parameter_changes_exactly_the_keys_that_read_it() -> None:
