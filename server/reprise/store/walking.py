@@ -117,7 +117,8 @@ def walk(
             return found, None
         now = time.monotonic()
         took_s, left_s, begun = now - begun, until - now, now
-        # The next window is as large as the time that is left lets it be: a whole one more would be twice too long.
-        if took_s > left_s:
+        if left_s < 0:
             return found, seen
-        window = max(window, min(int(window * min(4.0, left_s / max(took_s, 1e-6))), _LARGEST_WINDOW))
+        # The next window is as large as the time that is left lets it be: it is not to take longer than that.
+        fitting = int(window * left_s / max(took_s, 1e-6))
+        window = max(size + 1, min(4 * window, fitting, _LARGEST_WINDOW))
