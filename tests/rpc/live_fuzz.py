@@ -275,8 +275,14 @@ def _over_http(connection: http.client.HTTPConnection, request: Any) -> tuple[st
     try:
         target = request.target.encode("latin-1", "replace").decode("latin-1").replace(" ", "%20")
         target = "".join(char if "!" <= char <= "~" else "%20" for char in target)
-        connection.request(request.verb, target, request.body, {"Content-Type": request.content_type})
-        answer = connection.getresponse()
+        headers = {"Content-Type": request.content_type}
+        try:
+            connection.request(request.verb, target, request.body, headers)
+            answer = connection.getresponse()
+        except (BrokenPipeError, ConnectionResetError, http.client.RemoteDisconnected):
+            connection.close()  # kept for so long that the server has closed it, as HTTP allows: once more on a new one
+            connection.request(request.verb, target, request.body, headers)
+            answer = connection.getresponse()
         body = answer.read()
         text = f"{answer.status}"
         if answer.status not in DOCUMENTED_HTTP:

@@ -62,6 +62,28 @@ def test_a_message_above_the_limit_is_refused(
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED  # type: ignore[attr-defined]
 
 
+def test_what_grpc_refuses_by_itself_has_the_documented_code_and_no_details(
+    make_caller: Callable[..., Caller],
+) -> None:
+    service = HeldBack()
+    service.put(RunDetails(make_run(), b""))
+    call = make_caller(service, Limits(receive_bytes=1000, concurrent_calls=1))
+    unknown = call.refused(f"{V1}/NoSuchMethod", REQUEST)
+    assert (unknown.code, unknown.info.reason) == (grpc.StatusCode.UNIMPLEMENTED, "")
+    large = call.refused(GET, b"x" * 1001)
+    assert (large.code, large.info.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "")
+    batch = pipeline_service_pb2.BatchCancelPipelineJobsRequest(parent=str(PARENT), names=[NAME])
+    call(f"{V1}/BatchCancelPipelineJobs", batch)
+    request = longrunning.WaitOperationRequest(name=f"{PARENT}/operations/1")
+    request.timeout.seconds = 1
+    wait = call.channel.unary_unary(f"/{OPERATIONS}/WaitOperation").future(request.SerializeToString())
+    assert service.arrived.acquire(timeout=20)
+    too_many = call.refused(GET, REQUEST)
+    assert (too_many.code, too_many.info.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "")
+    service.is_let_go.set()
+    assert wait.result(20)
+
+
 def test_a_taken_address_is_an_os_error(service: ServiceDouble) -> None:
     with started(service) as one, started(service) as other:
         address = one.listen("127.0.0.1:0")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -99,8 +99,12 @@ def walk(
     """A page of rows that `read` gives, and the key after which the next page begins; None: there are no more."""
     found: list[Row] = []
     seen = start
-    until = time.monotonic() + _LONGEST_SEARCH_S
-    for keys, is_end in _windows(tx, source, start, size + 1):
+    window = size + 1
+    begun = time.monotonic()
+    until = begun + _LONGEST_SEARCH_S
+    while True:
+        keys = source.after(tx, seen, window)
+        is_end = len(keys) < window
         rows = read([key[-1] for key in keys])
         for key in keys:
             row = rows.get(key[-1])
@@ -111,19 +115,10 @@ def walk(
             seen = key
         if is_end:
             return found, None
-        if time.monotonic() > until:
-            break
-    return found, seen
-
-
-def _windows(
-    tx: Transaction, source: Source, start: Key | None, size: int
-) -> Iterator[tuple[list[Key], bool]]:
-    while True:
-        keys = source.after(tx, start, size)
-        is_end = len(keys) < size
-        yield keys, is_end
-        if is_end:
-            return
-        start = keys[-1]
-        size = max(size, min(4 * size, _LARGEST_WINDOW))
+        now = time.monotonic()
+        took_s, left_s, begun = now - begun, until - now, now
+        if left_s < 0:
+            return found, seen
+        # The next window is as large as the time that is left lets it be: it is not to take longer than that.
+        fitting = int(window * left_s / max(took_s, 1e-6))
+        window = max(size + 1, min(4 * window, fitting, _LARGEST_WINDOW))
