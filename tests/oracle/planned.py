@@ -167,7 +167,7 @@ def outputs_of_dag(component: dict[str, Any], children: dict[str, Planned]) -> d
                 for source in output["valueFromOneof"]["parameterSelectors"]
             ]
             present = [value for value in values if value is not ABSENT]
-            if not present and all(child.is_settled for child in children.values()):
+            if not present:
                 raise Unjudgeable("a choice between nothing fails its group")
             outputs["parameters", name] = present[0] if present else ABSENT
             if any(value is UNKNOWN for value in present):

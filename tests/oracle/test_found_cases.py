@@ -228,7 +228,7 @@ def test_up_to_here_means_nothing_where_here_is_gone() -> None:
     )
 
 
-@pytest.mark.parametrize("seed", [4561, 12463, 13030, 15120, 20871, 34316, 37110])
+@pytest.mark.parametrize("seed", [4561, 12463, 13030, 15120, 20871, 34316, 37110, 59188])
 def test_seeds_that_found_something_find_nothing_any_more(seed: int) -> None:
     _, found = compare_case(seed, ALL)
     assert found is None, str(found)
