@@ -288,8 +288,8 @@ class Scheduler:
     async def _write(self, progress: Progress) -> ProgressResult:
         return await self._in_thread(self._store.record_progress, progress)
 
-    async def _look_up_cache(self, scope: CacheScope, key: bytes) -> CacheLook:
-        return await self._in_thread(self._store.look_up_cache, scope, key, self._now_ns())
+    async def _look_up_cache(self, scope: CacheScope, keys: Sequence[bytes]) -> Sequence[CacheLook]:
+        return await self._in_thread(self._store.look_up_cache, scope, keys, self._now_ns())
 
     async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._writers, lambda: call(*args, **kwargs))

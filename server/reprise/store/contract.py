@@ -165,7 +165,7 @@ class Store(Protocol):
         """Errors: FenceLost."""
         ...
 
-    def look_up_cache(self, scope: CacheScope, key: bytes, now_ns: int) -> CacheLook:
+    def look_up_cache(self, scope: CacheScope, keys: Sequence[bytes], now_ns: int) -> Sequence[CacheLook]:
         """The outcome of a key, and who executes it now, from one snapshot. Whoever has the lease of his run
         renewed until after `now_ns` still executes."""
         ...

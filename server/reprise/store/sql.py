@@ -168,9 +168,12 @@ class SqlStore:
     def living_attempts(self, executor: str) -> Sequence[bytes]:
         return self._database.read(lambda tx: attempts.living_attempts(tx, executor))
 
-    def look_up_cache(self, scope: CacheScope, key: bytes, now_ns: int) -> CacheLook:
+    def look_up_cache(self, scope: CacheScope, keys: Sequence[bytes], now_ns: int) -> Sequence[CacheLook]:
         return self._database.read(
-            lambda tx: CacheLook(cache.find_row(tx, scope, key), leaders.find_leader(tx, scope, key, now_ns))
+            lambda tx: [
+                CacheLook(cache.find_row(tx, scope, key), leaders.find_leader(tx, scope, key, now_ns))
+                for key in keys
+            ]
         )
 
     def keep_compiled(self, run_id: int, graph: bytes, labels: bytes) -> None:
