@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from reprise import crash_point
 from reprise.artifact.contract import ArtifactPlace
@@ -84,8 +84,7 @@ class LeafHost:
     sharing: Sharing
 
 
-@dataclass(frozen=True, slots=True)
-class LeafOutcome:
+class LeafOutcome(NamedTuple):
     event: engine.LeafEnded
     attempt: AttemptRow | None = None
     cache_key: bytes = b""  # under which other runs may find it; empty: they may not
@@ -190,7 +189,7 @@ class Leaf:
         """Errors: none of the task's; it always has an outcome."""
         outcome = await self._outcome()
         if self._attempts and is_shared(self._launch):
-            return replace(outcome, led_key=self._launch.cache_key)
+            return outcome._replace(led_key=self._launch.cache_key)
         return outcome
 
     async def _outcome(self) -> LeafOutcome:
@@ -397,8 +396,7 @@ class Leaf:
                 if last_line := await asyncio.to_thread(_last_line, log):
                     failure.message = f"{failure.message}: {last_line}"
             state = _ATTEMPT_STATES.get(ended.cause, AttemptState.FAILED)
-        row = replace(
-            row,
+        row = row._replace(
             state=state,
             ended_ns=ended.ended_ns or self._host.now_ns(),
             is_counted=ended.cause is not Cause.LOST,

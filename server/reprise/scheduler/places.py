@@ -6,16 +6,15 @@ Invariant: an attempt's places follow from its run, its task and its number alon
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from reprise.executor.launch import Views
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.plan import Renderer
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptPlace:
+class AttemptPlace(NamedTuple):
     """Where one attempt reads and writes; `outputs_dir` is the local view of `outputs_uri`."""
 
     attempt_dir: str
@@ -47,9 +46,9 @@ class RunPlaces:
         outputs_dir = f"{self._outputs_dir}/{folder}" if self._outputs_dir else f"{attempt_dir}/outputs"
         return AttemptPlace(attempt_dir, f"{self._outputs_uri}/{folder}", outputs_dir)
 
-    def folder(self, task_id: int, number: int) -> Path:
+    def folder(self, place: AttemptPlace) -> Path:
         """`attempt_dir` as a path."""
-        return self._run_folder / f"{task_id}/{number}"  # much faster than taking the whole path apart
+        return self._below_a_known_folder(place.attempt_dir)
 
     def render(
         self, attempts: Sequence[tuple[engine.Launch, AttemptPlace]], staged: Mapping[str, str]
@@ -64,11 +63,17 @@ class RunPlaces:
 
     def views(self, place: AttemptPlace, rendered: engine.Rendered, staged: Mapping[str, str]) -> Views:
         """What the attempt has to see of this host."""
-        outputs = [Path(place.outputs_dir)]
+        outputs = [self._below_a_known_folder(place.outputs_dir)]
         workspace = self._workspace
         if workspace and any(workspace in word for word in (*rendered.argv_command, *rendered.argv_args)):
             outputs.append(Path(workspace))
         return Views(tuple(map(Path, staged.values())), tuple(outputs))
+
+    def _below_a_known_folder(self, path: str) -> Path:
+        """A path of these places; to take it apart from the root takes twice as long."""
+        if self._outputs_dir and path.startswith(f"{self._outputs_dir}/"):
+            return self._outputs_folder / path[len(self._outputs_dir) + 1 :]
+        return self._run_folder / path[len(self._run_dir) + 1 :]
 
     def _context(self, task_id: int, place: AttemptPlace, staged: Mapping[str, str]) -> engine.RenderContext:
         context = engine.RenderContext(

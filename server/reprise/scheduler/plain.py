@@ -88,6 +88,7 @@ class PlainLeaves:
         self._handed_over: dict[int, PlainLeaf] = {}  # until their leaves have begun
         self._refused: list[LeafOutcome] = []
         self._stopping: set[asyncio.Task[None]] = set()
+        self._demands: dict[tuple[float, ...], Demand] = {}
         self._is_closed = False
 
     @classmethod
@@ -261,13 +262,21 @@ class PlainLeaves:
             self._refused.append(LeafOutcome.not_run(launch, error))
             self._owner.wake()
             return
-        leaf = PlainLeaf(launch, demand_of(self._owner.run, asked, admission), shared.lead, self)
+        leaf = PlainLeaf(launch, self._demand(asked), shared.lead, self)
         self._waiting[launch.task_id] = leaf
         waiter = admission.line_up(leaf.demand, leaf)
         if waiter is None:
             self.let_in(leaf)
         elif launch.task_id in self._waiting:  # else it was let in by that very call
             leaf.waiter = waiter
+
+    def _demand(self, asked: engine.Resources) -> Demand:
+        """Most leaves of a run ask for the same."""
+        key = (asked.cpu_request, asked.cpu_limit, asked.memory_request_bytes, asked.memory_limit_bytes)
+        demand = self._demands.get(key)
+        if demand is None:
+            demand = self._demands[key] = demand_of(self._owner.run, asked, self._host.admission)
+        return demand
 
     def _make(self, leaf: PlainLeaf, place: AttemptPlace, now_ns: int) -> bool:
         """Make it ready to start; False: that takes time."""
@@ -276,7 +285,7 @@ class PlainLeaves:
             leaf.rendered,
             run_id=self._owner.run.id,
             number=1,
-            attempt_dir=self._owner.places.folder(leaf.launch.task_id, 1),
+            attempt_dir=self._owner.places.folder(place),
             views=self._owner.places.views(place, leaf.rendered, {}),
         )
         if spec is None:

@@ -107,12 +107,12 @@ def write_tasks(tx: Transaction, log: ChangeLog, rows: Sequence[TaskRow]) -> Non
         before = states.get(task_id)
         if before is None:
             if after != _PENDING:
-                move_task(TaskState.PENDING, task.state)
+                move_task(_PENDING, after)
             inserts.append((run_id, task_id, task.path, after, task.record))
             log.add(task_id, 0, 0, after)
         else:
             if before != after:
-                move_task(TaskState(before), task.state)
+                move_task(before, after)
                 log.add(task_id, 0, before, after)
             elif before in _FINAL:
                 continue  # said before; an outcome does not change
