@@ -257,7 +257,11 @@ impl Renderer {
     }
 
     /// Pairs of Launch and RenderContext to Rendered, in their order.
-    fn render<'py>(&self, py: Python<'py>, attempts: Vec<(PyBackedBytes, PyBackedBytes)>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+    fn render<'py>(
+        &self,
+        py: Python<'py>,
+        attempts: Vec<(PyBackedBytes, PyBackedBytes)>,
+    ) -> PyResult<Vec<Bound<'py, PyBytes>>> {
         let pairs: Vec<(&[u8], &[u8])> = attempts.iter().map(|(launch, context)| (&**launch, &**context)).collect();
         let rendered = guarded(py, || api::render_all(&self.renderer, &pairs))?.map_err(PyValueError::new_err)?;
         Ok(rendered.iter().map(|one| PyBytes::new(py, one)).collect())

@@ -80,6 +80,7 @@ class PlainLeaves:
         self._unasked: list[engine.Launch] = []
         self._asked: dict[int, engine.Launch] = {}
         self._asking: asyncio.Task[None] | None = None
+        self._fault: Exception | None = None
         self._waiting: dict[int, PlainLeaf] = {}
         self._admitted: dict[int, PlainLeaf] = {}
         self._starting: Sequence[PlainLeaf] = ()
@@ -116,7 +117,7 @@ class PlainLeaves:
     @property
     def has_news(self) -> bool:
         """Whether there is something to be taken."""
-        return bool(self._admitted or self._ended or self._refused)
+        return bool(self._admitted or self._ended or self._refused or self._fault)
 
     def add(self, launch: engine.Launch) -> None:
         """Look after it."""
@@ -128,7 +129,9 @@ class PlainLeaves:
             self._line_up(launch, shared)
 
     def take_ends(self) -> list[LeafOutcome]:
-        """Those that have come to their end since the last call."""
+        """Those that have come to their end since the last call. Errors: what kept the cache from being asked."""
+        if self._fault is not None:
+            raise self._fault
         ended, self._ended = self._ended, []
         refused, self._refused = self._refused, []
         self._host.admission.leave(*(leaf.demand for leaf, _ in ended))
@@ -239,6 +242,15 @@ class PlainLeaves:
         return leaf.demand
 
     async def _ask(self) -> None:
+        try:
+            await self._ask_for_all()
+        except Exception as error:
+            self._fault = error
+            self._owner.wake()
+        finally:
+            self._asking = None
+
+    async def _ask_for_all(self) -> None:
         """Ask for all that have come up, then for those that have come up meanwhile."""
         while self._unasked:
             launches, self._unasked = self._unasked, []
@@ -251,7 +263,6 @@ class PlainLeaves:
                     self._look_after(launch)
                 else:
                     self._line_up(launch, shared)
-        self._asking = None
 
     def _line_up(self, launch: engine.Launch, shared: Shared) -> None:
         self._owner.note_cache(launch.task_id, shared.use)
