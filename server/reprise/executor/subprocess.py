@@ -76,7 +76,7 @@ class SubprocessExecutor:
         self._cgroup_root: str | None = None
         self._probing: asyncio.Task[None] | None = None
         self._refused: dict[str, Exit] = {}
-        self._later: set[asyncio.Task[None]] = set()
+        self._later: dict[bytes, asyncio.Task[None]] = {}  # by handle, of a batch: being started
         # By marker, of the attempts that this server has started and whose end is not committed.
         self._endings: dict[str, asyncio.Future[Mapping[str, Any] | None]] = {}
 
@@ -129,9 +129,7 @@ class SubprocessExecutor:
         """As `start` for each; what their supervisors tell in time is told on."""
         for attempt in attempts:
             if not self._start_at_once(attempt):
-                starting = asyncio.create_task(self._start_later(attempt))
-                self._later.add(starting)
-                starting.add_done_callback(self._later.discard)
+                self._later[attempt.handle] = asyncio.create_task(self._start_later(attempt))
 
     def _start_at_once(self, starting: Starting) -> bool:
         """Whether the spawner took it. What is not told by its supervisor is left to `wait`."""
@@ -157,7 +155,10 @@ class SubprocessExecutor:
         return True
 
     async def _start_later(self, starting: Starting) -> None:
-        await self.start(starting.spec, starting.handle)
+        try:
+            await self.start(starting.spec, starting.handle)
+        finally:
+            self._later.pop(starting.handle, None)
         starting.ended(None)
 
     async def wait(self, handle: bytes) -> Exit:
@@ -218,6 +219,8 @@ class SubprocessExecutor:
         Nothing happens to an attempt that has ended.
         """
         attempt = Handle.decode(handle)
+        if handle in self._later:
+            await asyncio.wait({self._later[handle]})
         if read_exit(attempt) is not None:
             return
         ending = self._endings.get(attempt.marker)

@@ -37,21 +37,14 @@ class PlainOwner(LeafOwner, Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class PlainLeaf:
-    """From the place in the line to the end of its one attempt. It is what the admission and the executor tell."""
+class _Waiting:
+    """A leaf that waits for its place among the running tasks; the admission tells it."""
 
     launch: engine.Launch
     demand: Demand
     lead: Lead | None
     of: PlainLeaves
     waiter: Waiter | None = None
-    # From here on: since it was let in.
-    spec: AttemptSpec = None  # type: ignore[assignment]
-    handle: bytes = b""
-    rendered: engine.Rendered = None  # type: ignore[assignment]
-    row: AttemptRow = None  # type: ignore[assignment]
-    how: Exit | None = None
-    is_cancelled: bool = False
     is_given_up: bool = False
 
     def cancelled(self) -> bool:
@@ -59,6 +52,22 @@ class PlainLeaf:
 
     def set_result(self, _result: None, /) -> None:
         self.of.let_in(self)
+
+
+@dataclass(slots=True, eq=False)
+class PlainLeaf:
+    """A leaf with its place and its one attempt, from where that is ready to its end; the executor tells it."""
+
+    launch: engine.Launch
+    demand: Demand
+    lead: Lead | None
+    of: PlainLeaves
+    rendered: engine.Rendered
+    spec: AttemptSpec
+    handle: bytes
+    row: AttemptRow
+    how: Exit | None = None
+    is_cancelled: bool = False
 
     def ended(self, how: Exit | None) -> None:
         self.of.end(self, how)
@@ -81,8 +90,8 @@ class PlainLeaves:
         self._asked: dict[int, engine.Launch] = {}
         self._asking: asyncio.Task[None] | None = None
         self._fault: Exception | None = None
-        self._waiting: dict[int, PlainLeaf] = {}
-        self._admitted: dict[int, PlainLeaf] = {}
+        self._waiting: dict[int, _Waiting] = {}
+        self._admitted: dict[int, _Waiting] = {}
         self._starting: Sequence[PlainLeaf] = ()
         self._running: dict[int, PlainLeaf] = {}
         self._ended: list[tuple[PlainLeaf, Exit]] = []
@@ -148,19 +157,18 @@ class PlainLeaves:
         placed = [(leaf.launch, self._owner.places.of(leaf.launch.task_id, 1)) for leaf in admitted]
         ready = []
         rendered = self._owner.places.render(placed, {})
-        for leaf, (_, place), one in zip(admitted, placed, rendered, strict=True):
-            leaf.rendered = one
+        for waited, (_, place), one in zip(admitted, placed, rendered, strict=True):
             try:
-                is_made = self._make(leaf, place, now_ns)
+                leaf = self._make(waited, one, place, now_ns)
             except (*CANNOT_RUN, OSError) as error:
-                self._host.admission.leave(leaf.demand)
-                self._refused.append(LeafOutcome.not_run(leaf.launch, error))
+                self._host.admission.leave(waited.demand)
+                self._refused.append(LeafOutcome.not_run(waited.launch, error))
                 continue
-            if is_made:
+            if leaf is not None:
                 ready.append(leaf)
             else:
-                self._host.admission.leave(leaf.demand)
-                self._look_after(leaf.launch)
+                self._host.admission.leave(waited.demand)
+                self._look_after(waited.launch)
         self._starting = ready
         return ready
 
@@ -213,7 +221,7 @@ class PlainLeaves:
 
     # What a leaf is told.
 
-    def let_in(self, leaf: PlainLeaf) -> None:
+    def let_in(self, leaf: _Waiting) -> None:
         leaf.waiter = None
         del self._waiting[leaf.launch.task_id]
         self._admitted[leaf.launch.task_id] = leaf
@@ -273,7 +281,7 @@ class PlainLeaves:
             self._refused.append(LeafOutcome.not_run(launch, error))
             self._owner.wake()
             return
-        leaf = PlainLeaf(launch, self._demand(asked), shared.lead, self)
+        leaf = _Waiting(launch, self._demand(asked), shared.lead, self)
         self._waiting[launch.task_id] = leaf
         waiter = admission.line_up(leaf.demand, leaf)
         if waiter is None:
@@ -289,23 +297,24 @@ class PlainLeaves:
             demand = self._demands[key] = demand_of(self._owner.run, asked, self._host.admission)
         return demand
 
-    def _make(self, leaf: PlainLeaf, place: AttemptPlace, now_ns: int) -> bool:
-        """Make it ready to start; False: that takes time."""
+    def _make(
+        self, waited: _Waiting, rendered: engine.Rendered, place: AttemptPlace, now_ns: int
+    ) -> PlainLeaf | None:
+        """Its attempt, ready to start; None: to make that takes time."""
+        launch, places = waited.launch, self._owner.places
         spec = self._maker.make_at_once(
-            leaf.launch,
-            leaf.rendered,
+            launch,
+            rendered,
             run_id=self._owner.run.id,
             number=1,
-            attempt_dir=self._owner.places.folder(place),
-            views=self._owner.places.views(place, leaf.rendered, {}),
+            attempt_dir=places.folder(place),
+            views=places.views(place, rendered, {}),
         )
         if spec is None:
-            return False
-        leaf.spec, leaf.handle = spec, self._executor.handle(spec)
-        leaf.row = AttemptRow(
-            leaf.launch.task_id, 1, AttemptState.RUNNING, self._executor.name, leaf.handle, now_ns
-        )
-        return True
+            return None
+        handle = self._executor.handle(spec)
+        row = AttemptRow(launch.task_id, 1, AttemptState.RUNNING, self._executor.name, handle, now_ns)
+        return PlainLeaf(launch, waited.demand, waited.lead, self, rendered, spec, handle, row)
 
     def _look_after(self, launch: engine.Launch) -> None:
         self._owner.look_after(Leaf(launch, (), self._owner, self._host), launch)
