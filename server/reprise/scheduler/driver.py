@@ -97,7 +97,7 @@ class RunDriver:
         self._is_cancel_known = False
         # TaskRecords, once the run has ended.
         self.ended_records = b""
-        self._is_fail_fast = self.settings.failure_policy == engine.FAIL_FAST_POLICY
+        self._is_fail_fast = settings.failure_policy == engine.FAIL_FAST_POLICY
         self._has_failed = False
         # While what happened is told again: launches that came to nothing, because inputs were lost.
         self._spent = self._records.times_sent_back()
