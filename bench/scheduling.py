@@ -22,7 +22,7 @@ from reprise.domain.commands import CreateRun
 from reprise.domain.names import Parent
 from reprise.domain.run import FailurePolicy
 from reprise.domain.states import RunState
-from reprise.executor.contract import AttemptSpec, Capability, Cause, Exit
+from reprise.executor.contract import AttemptSpec, Capability, Cause, Exit, Starting
 from reprise.executor.launch import NO_VIEWS, Views
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.rpc.task_details import task_details
@@ -48,6 +48,9 @@ class NothingExecutor:
         await asyncio.sleep(0)
         return Exit(cause=Cause.EXITED, exit_code=0)
 
+    def start_batch(self, attempts: Sequence[Starting]) -> None:
+        asyncio.get_running_loop().call_soon(_end, attempts)
+
     async def cancel(self, handle: bytes) -> None: ...
 
     def release(self, handles: Sequence[bytes]) -> None: ...
@@ -60,10 +63,29 @@ class NothingExecutor:
     async def close(self) -> None: ...
 
 
+def _end(attempts: Sequence[Starting]) -> None:
+    for attempt in attempts:
+        attempt.ended(Exit(cause=Cause.EXITED, exit_code=0))
+
+
 class NothingMaker:
     """No environment, no files."""
 
     async def make(
+        self,
+        launch: engine.Launch,
+        rendered: engine.Rendered,
+        *,
+        run_id: int,
+        number: int,
+        attempt_dir: Path,
+        views: Views = NO_VIEWS,
+    ) -> AttemptSpec:
+        return self.make_at_once(
+            launch, rendered, run_id=run_id, number=number, attempt_dir=attempt_dir, views=views
+        )
+
+    def make_at_once(
         self,
         launch: engine.Launch,
         rendered: engine.Rendered,

@@ -68,11 +68,11 @@ MUTANTS = (
         [
             (
                 '            crash_point.reach("commit.before")\n',
-                "            for job in group:\n                job.answered.release()\n"
+                "            for job in group:\n                self._answer(job)\n"
                 "            __import__('time').sleep(0.02)\n",
             ),
             (
-                "            for job in group:\n                job.answered.release()\n            self._tell",
+                "            for job in group:\n                self._answer(job)\n            self._tell",
                 "            self._tell",
             ),
         ],
@@ -135,7 +135,7 @@ def _apply(mutant: Mutant, path: Path) -> None:
     text = path.read_text()
     for old, new in mutant.changes:
         assert old in text, f"{mutant.name}: the mutant does not fit the code any more"
-        text = text.replace(old, new, 1) if "answered" in old else text.replace(old, new)
+        text = text.replace(old, new, 1) if "_answer(job)" in old else text.replace(old, new)
     path.write_text(text)
 
 

@@ -152,3 +152,19 @@ pub fn replaced_records(records: &[u8], others: &[u8]) -> Result<Vec<u8>, String
 pub fn render(launch: &[u8], context: &[u8]) -> Result<Vec<u8>, String> {
     crate::render::render_bytes(launch, context).map_err(|error| format!("not a Launch and a RenderContext: {error}"))
 }
+
+/// What renders the launches of the run with these RunSettings.
+///
+/// # Errors
+/// The bytes are no such message.
+pub fn renderer(settings: &[u8]) -> Result<crate::render::Renderer, String> {
+    crate::render::Renderer::new(settings).map_err(|error| format!("not RunSettings: {error}"))
+}
+
+/// Pairs of Launch and RenderContext to Rendered, in their order.
+///
+/// # Errors
+/// The bytes are no such messages.
+pub fn render_all(renderer: &crate::render::Renderer, attempts: &[(&[u8], &[u8])]) -> Result<Vec<Vec<u8>>, String> {
+    renderer.render(attempts).map_err(|error| format!("not a Launch and a RenderContext: {error}"))
+}

@@ -242,6 +242,32 @@ fn render<'py>(py: Python<'py>, launch: &[u8], context: &[u8]) -> PyResult<Bound
     Ok(PyBytes::new(py, &result))
 }
 
+/// Renders the launches of one run.
+#[pyclass(frozen, module = "reprise._core")]
+struct Renderer {
+    renderer: crate::render::Renderer,
+}
+
+#[pymethods]
+impl Renderer {
+    #[new]
+    fn new(py: Python<'_>, settings: &[u8]) -> PyResult<Self> {
+        let renderer = guarded(py, || api::renderer(settings))?.map_err(PyValueError::new_err)?;
+        Ok(Renderer { renderer })
+    }
+
+    /// Pairs of Launch and RenderContext to Rendered, in their order.
+    fn render<'py>(
+        &self,
+        py: Python<'py>,
+        attempts: Vec<(PyBackedBytes, PyBackedBytes)>,
+    ) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        let pairs: Vec<(&[u8], &[u8])> = attempts.iter().map(|(launch, context)| (&**launch, &**context)).collect();
+        let rendered = guarded(py, || api::render_all(&self.renderer, &pairs))?.map_err(PyValueError::new_err)?;
+        Ok(rendered.iter().map(|one| PyBytes::new(py, one)).collect())
+    }
+}
+
 /// TaskRecords and Values to the fields of a PipelineJobDetail.
 #[pyfunction]
 fn job_detail<'py>(
@@ -330,5 +356,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(job_detail, module)?)?;
     module.add_function(wrap_pyfunction!(digest_paths, module)?)?;
     module.add_function(wrap_pyfunction!(fingerprint_paths, module)?)?;
+    module.add_class::<Renderer>()?;
     module.add_class::<Run>()
 }

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from reprise.domain.errors import Unauthenticated as Unauthenticated
     from reprise.domain.names import Parent as Parent
     from reprise.executor.contract import AttemptSpec as AttemptSpec
+    from reprise.executor.contract import BatchExecutor as BatchExecutor
     from reprise.executor.contract import Capability as Capability
     from reprise.executor.contract import Cause as Cause
     from reprise.executor.contract import Executor as Executor
     from reprise.executor.contract import Exit as Exit
+    from reprise.executor.contract import Starting as Starting
     from reprise.main import PipelineService as PipelineService
     from reprise.main import Settings as Settings
     from reprise.plugins import ExecutorPlace as ExecutorPlace
@@ -31,7 +33,15 @@ _PLACES = {
     "reprise.domain.authorization": ("Authorizer", "Caller", "Permission"),
     "reprise.domain.errors": ("PermissionDenied", "Unauthenticated"),
     "reprise.domain.names": ("Parent",),
-    "reprise.executor.contract": ("AttemptSpec", "Capability", "Cause", "Executor", "Exit"),
+    "reprise.executor.contract": (
+        "AttemptSpec",
+        "BatchExecutor",
+        "Capability",
+        "Cause",
+        "Executor",
+        "Exit",
+        "Starting",
+    ),
     "reprise.main": ("PipelineService", "Settings"),
     "reprise.plugins": ("ExecutorPlace",),
 }

@@ -1,5 +1,7 @@
 """The Rust core: a pure function of its bytes. Only reprise.plan imports it."""
 
+from collections.abc import Sequence
+
 def plan(request: bytes) -> bytes:
     """engine.RunRequest to engine.PlanResult. What is wrong with the request is told inside, never raised."""
 
@@ -77,6 +79,18 @@ def job_detail(records: bytes, outputs: bytes, run_name: str, run_id: int) -> by
 
     Errors: ValueError if the bytes are no such messages.
     """
+
+class Renderer:
+    """Renders the launches of one run."""
+
+    def __new__(cls, settings: bytes) -> Renderer:
+        """Of the run with these engine.RunSettings; ValueError if the bytes are no such message."""
+
+    def render(self, attempts: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
+        """Pairs of engine.Launch and engine.RenderContext without settings to engine.Rendered, in their order.
+
+        Errors: ValueError if the bytes are no such messages.
+        """
 
 class Run:
     """The deterministic state machine of one run."""

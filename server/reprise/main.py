@@ -38,7 +38,6 @@ from reprise.rpc.registration import generic_handlers
 from reprise.rpc.server import Connections, GrpcServer, Limits
 from reprise.rpc.task_details import task_details
 from reprise.rpc.task_log import LogReader
-from reprise.rpc.tls import development_certificate
 from reprise.rpc.waiting_room import WaitingRoom
 from reprise.rpc.watch import Watches
 from reprise.scheduler.admission import TaskLimits
@@ -283,6 +282,9 @@ class Server:
         if settings.grpc:
             self.grpc_address = grpc_server.listen(settings.grpc)
         if settings.grpc_tls:
+            # Loaded where it is used: cryptography takes a twentieth of the time that a server takes to be up.
+            from reprise.rpc.tls import development_certificate
+
             certificate = development_certificate(settings.data_dir.absolute() / "tls", datetime.now(UTC))
             self.ca_path = certificate.ca_path
             self.grpc_tls_address = grpc_server.listen_tls(settings.grpc_tls, certificate)

@@ -185,9 +185,20 @@ class RunMachine:
         return engine.Decisions.FromString(self._run.advance(events.SerializeToString()))
 
 
-def render(launch: engine.Launch, context: engine.RenderContext) -> engine.Rendered:
-    """The command line, files and executor input of one attempt. Unresolvable placeholders are in `problems`."""
-    return engine.Rendered.FromString(_core.render(launch.SerializeToString(), context.SerializeToString()))
+class Renderer:
+    """Renders the launches of one run, whose settings it holds."""
+
+    def __init__(self, settings: engine.RunSettings) -> None:
+        self._renderer = _core.Renderer(settings.SerializeToString())
+
+    def render(self, attempts: Sequence[tuple[bytes, engine.RenderContext]]) -> list[engine.Rendered]:
+        """The command line, files and executor input of each attempt, in their order.
+
+        Each is an engine.Launch and its context, which need not have the settings. Unresolvable placeholders are in
+        `problems`.
+        """
+        pairs = [(launch, context.SerializeToString()) for launch, context in attempts]
+        return [engine.Rendered.FromString(rendered) for rendered in self._renderer.render(pairs)]
 
 
 def job_detail(records: bytes, outputs: bytes, run_name: str, run_id: int) -> bytes:

@@ -45,11 +45,11 @@ def kept(path: Path) -> CacheRow:
 def ask(answers: list[CacheLook | Exception], place: LocalArtifacts) -> tuple[Shared, list[engine.CacheUse]]:
     shown: list[engine.CacheUse] = []
 
-    async def look_up(_scope: CacheScope, _key: bytes) -> CacheLook:
+    async def look_up(_scope: CacheScope, keys: Sequence[bytes]) -> Sequence[CacheLook]:
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return [answer] * len(keys)
 
     async def run() -> Shared:
         sharing = Sharing(look_up, place, time.time_ns, OF_ANY_AGE, poll_s=0.001)

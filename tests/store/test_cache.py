@@ -54,18 +54,18 @@ def end(owner: Owner, state: TaskState = TaskState.SUCCEEDED, task_id: int = 1) 
 
 
 def leader(store: SqlStore, now_ns: int = T0 + SECOND) -> Leader | None:
-    return store.look_up_cache(SCOPE, b"key", now_ns).leader
+    return store.look_up_cache(SCOPE, [b"key"], now_ns)[0].leader
 
 
 def test_a_key_has_the_outcome_that_was_written_last_within_its_project_and_pipeline(store: SqlStore) -> None:
     one, two = running(store, "one"), running(store, "two")
     for owner in (one, one, two):
         owner.write(cache=[row(owner)])
-    found = store.look_up_cache(SCOPE, b"key", T0).row
+    found = store.look_up_cache(SCOPE, [b"key"], T0)[0].row
     assert found == row(two)
     assert store.find_cached(SCOPE, [b"key", b"other"]) == {b"key": row(two)}
     for elsewhere in (CacheScope("acme", "other"), CacheScope("other", "pipeline")):
-        assert store.look_up_cache(elsewhere, b"key", T0).row is None
+        assert store.look_up_cache(elsewhere, [b"key"], T0)[0].row is None
         assert not store.find_cached(elsewhere, [b"key"])
 
 
@@ -75,7 +75,7 @@ def test_an_outcome_goes_with_the_run_that_made_it(store: SqlStore) -> None:
     owner.write(cache=[row(owner)])
     owner.finish()
     store.delete_runs(PARENT, [name_of("one")], OperationKind.DELETE, Party.REPRISE, T0)
-    assert store.look_up_cache(SCOPE, b"key", T0).row is None
+    assert store.look_up_cache(SCOPE, [b"key"], T0)[0].row is None
 
 
 def test_many_keys_are_found_as_few_are(store: SqlStore) -> None:
@@ -165,7 +165,7 @@ def test_an_outcome_that_came_since_the_look_holds_a_start_back_once(store: SqlS
     start(one)
     end(one)
     assert not start(two)
-    seen = store.look_up_cache(SCOPE, b"key", T0).row
+    seen = store.look_up_cache(SCOPE, [b"key"], T0)[0].row
     assert seen is not None
     assert start(two, lead=replace(WAITS, seen=seen.mark)), "it has seen it, and it is of no use"
 

@@ -48,7 +48,7 @@ MUTANTS = {
     ),
     "a task that moves as it likes": (
         "task_progress.py",
-        "move_task(TaskState(before), task.state)",
+        "move_task(before, after)",
         "pass",
         "test_progress.py",
     ),

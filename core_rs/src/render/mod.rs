@@ -8,7 +8,7 @@ mod executor_input;
 mod text;
 
 use crate::message::Message;
-use crate::messages::{EnvVar, Launch, OutputFile, Problem, RenderContext, Rendered};
+use crate::messages::{EnvVar, Launch, OutputFile, Problem, RenderContext, Rendered, RunSettings};
 use crate::placeholder::IdentityValues;
 use crate::structure::Structure;
 use crate::wire::WireError;
@@ -19,7 +19,14 @@ use text::Resolver;
 /// Renders a launch for one attempt. What cannot be resolved is listed in `problems`, and nothing of the rest is to be
 /// used then.
 pub fn render(launch: &Launch, context: &RenderContext) -> Rendered {
-    let settings = context.settings.clone().unwrap_or_default();
+    match &context.settings {
+        Some(settings) => render_in(settings, launch, context),
+        None => render_in(&RunSettings::default(), launch, context),
+    }
+}
+
+/// The same under the settings of a run that are held already: those of the context are not looked at.
+pub fn render_in(settings: &RunSettings, launch: &Launch, context: &RenderContext) -> Rendered {
     let job_uuid = settings.run_id.to_string();
     let identity = IdentityValues {
         job_name: &settings.job_id,
@@ -59,6 +66,35 @@ pub fn render(launch: &Launch, context: &RenderContext) -> Rendered {
 /// The same from bytes to bytes, for the other side.
 pub fn render_bytes(launch: &[u8], context: &[u8]) -> Result<Vec<u8>, WireError> {
     Ok(render(&Launch::decode(launch)?, &RenderContext::decode(context)?).encode())
+}
+
+/// Renders the launches of one run, many at once.
+pub struct Renderer {
+    settings: RunSettings,
+}
+
+impl Renderer {
+    /// Of the run with these `RunSettings`.
+    ///
+    /// # Errors
+    /// The bytes are no such message.
+    pub fn new(settings: &[u8]) -> Result<Self, WireError> {
+        Ok(Renderer { settings: RunSettings::decode(settings)? })
+    }
+
+    /// `Rendered` for each pair of `Launch` and `RenderContext` without settings, in their order.
+    ///
+    /// # Errors
+    /// The bytes are no such messages.
+    pub fn render(&self, attempts: &[(&[u8], &[u8])]) -> Result<Vec<Vec<u8>>, WireError> {
+        attempts
+            .iter()
+            .map(|(launch, context)| {
+                let (launch, context) = (Launch::decode(launch)?, RenderContext::decode(context)?);
+                Ok(render_in(&self.settings, &launch, &context).encode())
+            })
+            .collect()
+    }
 }
 
 fn arguments(resolver: &mut Resolver<'_>, field: &str, texts: &[String]) -> Vec<String> {

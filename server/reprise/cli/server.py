@@ -1,4 +1,7 @@
-"""Running a server, showing the demonstration, and saying what this machine can do."""
+"""Running a server, showing the demonstration, and saying what this machine can do.
+
+What only one of them needs is loaded by that one: a server is up sooner without the client and its YAML.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import logging
 import platform
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +18,6 @@ from typing import TYPE_CHECKING, Any
 from reprise import __version__
 from reprise.cli.exit_codes import ExitCode
 from reprise.cli.output import Output
-from reprise.client.client import Client
-from reprise.client.errors import CallError
-from reprise.client.parameters import ParameterError, parse_assignment
 from reprise.domain.errors import RepriseError
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 # The first run makes the environment of the components, which needs the network once.
 _DEMO_S = 150.0
 _NEEDED = frozenset({"kernel", "native library"})
+
+
+class _NoAssignment(Exception):
+    """What should have been NAME=VALUE is not."""
 
 
 def serve(arguments: argparse.Namespace) -> int:
@@ -52,7 +57,7 @@ def serve(arguments: argparse.Namespace) -> int:
     try:
         settings = settings_of(arguments, Path(arguments.data_dir))
         serve_until_signal(settings, started)
-    except ParameterError as error:
+    except _NoAssignment as error:
         print(f"reprise: --env: {error}", file=sys.stderr)
         return ExitCode.USAGE
     except RepriseError as error:
@@ -66,6 +71,8 @@ def serve(arguments: argparse.Namespace) -> int:
 
 def demo(arguments: argparse.Namespace) -> int:
     """A server of its own, and the story told on it; 0 only if everything was as the story says."""
+    from reprise.client.client import Client
+    from reprise.client.errors import CallError
     from reprise.demo.story import DemoFailed, tell_story
     from reprise.main import Server
 
@@ -80,7 +87,7 @@ def demo(arguments: argparse.Namespace) -> int:
             output.line(f"A server of its own listens at {server.grpc_address}; its data is in {folder}.")
             client = opened.enter_context(Client(server.grpc_address))
             tell_story(client, output, _DEMO_S)
-        except (DemoFailed, RepriseError, CallError, TimeoutError, OSError) as error:
+        except (DemoFailed, RepriseError, CallError, _NoAssignment, TimeoutError, OSError) as error:
             output.say(f"\nreprise demo: {error}")
             return ExitCode.RUN_FAILED
         output.line("\nEverything was as it should be.")
@@ -89,6 +96,8 @@ def demo(arguments: argparse.Namespace) -> int:
 
 def doctor(arguments: argparse.Namespace) -> int:
     """What this machine can do; exit code 1 if it lacks what nothing works without."""
+    from reprise.client.client import Client
+    from reprise.client.errors import CallError
     from reprise.workplace import capabilities
 
     output = Output(arguments.json)
@@ -116,7 +125,7 @@ def doctor(arguments: argparse.Namespace) -> int:
 
 
 def _serving_settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What only `serve` is told. Errors: ParameterError, InvalidArgument."""
+    """What only `serve` is told. Errors: _NoAssignment, InvalidArgument."""
     from reprise.rpc.limits import RequestLimits
     from reprise.rpc.server import Connections, Limits
 
@@ -136,11 +145,23 @@ def _serving_settings(arguments: argparse.Namespace) -> dict[str, Any]:
             age_grace_s=arguments.connection_age_grace,
         ),
         "drain_s": arguments.drain,
-        "project_aliases": dict(parse_assignment(text) for text in arguments.project_alias),
-        "salts": dict(parse_assignment(text) for text in arguments.project_salt),
+        "project_aliases": _assignments(arguments.project_alias),
+        "salts": _assignments(arguments.project_salt),
         "http_hosts": tuple(arguments.http_host),
         "authorizer": arguments.authorizer,
     }
+
+
+def _assignments(texts: Sequence[str]) -> dict[str, str]:
+    """Errors: _NoAssignment."""
+    if not texts:
+        return {}
+    from reprise.client.parameters import ParameterError, parse_assignment
+
+    try:
+        return dict(parse_assignment(text) for text in texts)
+    except ParameterError as error:
+        raise _NoAssignment(str(error)) from error
 
 
 def settings_of(arguments: argparse.Namespace, data_dir: Path) -> Settings:
@@ -166,7 +187,7 @@ def settings_of(arguments: argparse.Namespace, data_dir: Path) -> Settings:
         environments=arguments.environments,
         task_python=arguments.task_python or sys.executable,
         cache_max_age_s=getattr(arguments, "cache_max_age", 0.0),
-        task_env=dict(parse_assignment(text) for text in arguments.env),
+        task_env=_assignments(arguments.env),
         storage_options=parse_storage_options(arguments.storage_option),
         most_copied_bytes=int(arguments.copies_gib * 1024**3),
     )

@@ -1,7 +1,8 @@
 """The values that pass between the layers: a run, what was asked for, a page of runs, an operation.
 
-Invariant: values are frozen. Bytes named `*_wire` or `spec` are protobuf of the public API that no layer but `rpc`
-looks into; bytes named `record(s)` are reprise.engine.v1.
+Invariant: values are frozen; those that are made for every task are named tuples, which take a fifth of the time.
+Bytes named `*_wire` or `spec` are protobuf of the public API that no layer but `rpc` looks into; bytes named
+`record(s)` are reprise.engine.v1.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from typing import NamedTuple
 
 from reprise.domain.cache import CacheRow, Lead
 from reprise.domain.names import OperationName, Parent, RunName
@@ -162,8 +164,7 @@ class Operation:
     error: Failure | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRow:
+class TaskRow(NamedTuple):
     """A task as the store keeps it: `record` is an engine.TaskRecord."""
 
     task_id: int
@@ -172,8 +173,7 @@ class TaskRow:
     record: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptRow:
+class AttemptRow(NamedTuple):
     """One execution of a task. `handle` is the executor's own, enough to find the process again after a restart."""
 
     task_id: int

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Cause(StrEnum):
@@ -82,6 +82,20 @@ class Capability:
     detail: str
 
 
+class Starting(Protocol):
+    """One of the attempts of a batch."""
+
+    @property
+    def spec(self) -> AttemptSpec: ...
+
+    @property
+    def handle(self) -> bytes: ...
+
+    def ended(self, how: Exit | None) -> None:
+        """Take what `wait` would give; None: it is to be asked. To be called once, on the loop of the executor."""
+        ...
+
+
 class Executor(Protocol):
     name: str
 
@@ -117,4 +131,16 @@ class Executor(Protocol):
 
     async def close(self) -> None:
         """Let go of the attempts without ending them."""
+        ...
+
+
+@runtime_checkable
+class BatchExecutor(Executor, Protocol):
+    """An executor that starts many attempts with one call, which spares each a coroutine of its own.
+
+    A choice: where there is no `start_batch`, every attempt goes by `start` and `wait`.
+    """
+
+    def start_batch(self, attempts: Sequence[Starting]) -> None:
+        """As `start` for each, and then as `wait`: each is told of its end. Returns at once, before any is told."""
         ...

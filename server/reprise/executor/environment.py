@@ -72,6 +72,10 @@ class HostEnvironment:
             self._made = await asyncio.to_thread(self._make)
         return self._made
 
+    def at_once(self, requirements: Requirements) -> Interpreter | None:
+        """The interpreter, once it has been asked for."""
+        return self._made
+
     def _make(self) -> Interpreter:
         own = self._python.parent
         is_complete = (own / "python3").exists() and (own / "python").exists()
@@ -100,6 +104,14 @@ class ManagedEnvironments:
         self._python: str = base_python or _own_base()
         self._builds: dict[str, asyncio.Task[Interpreter]] = {}
         self._askers: dict[str, int] = {}
+        self._given: dict[Requirements, Path] = {}
+
+    def at_once(self, requirements: Requirements) -> Interpreter | None:
+        """The environment of these requirements, where it was given out before and is still there."""
+        folder = self._given.get(requirements)
+        if folder is None or not (folder / _READY).exists():
+            return None
+        return _interpreter(folder)
 
     async def get(self, requirements: Requirements) -> Interpreter:
         """The environment of these requirements (the arguments of one `pip install` after the other).
@@ -110,6 +122,7 @@ class ManagedEnvironments:
         digest = self._digest(requirements)
         folder = self._folder / digest
         if await asyncio.to_thread((folder / _READY).exists):
+            self._given[requirements] = folder
             return _interpreter(folder)
         build = self._builds.get(digest)
         if build is None:

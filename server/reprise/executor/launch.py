@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from reprise.executor.contract import AttemptSpec
 from reprise.executor.environment import Interpreter, Requirements, inheritable, inherited_environment
@@ -40,6 +40,10 @@ class Environments(Protocol):
     """Where interpreters for tasks come from; may raise EnvironmentFailed."""
 
     async def get(self, requirements: Requirements) -> Interpreter: ...
+
+    def at_once(self, requirements: Requirements) -> Interpreter | None:
+        """What `get` would give without waiting; None: it has to be asked."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,43 @@ class AttemptMaker(Protocol):
         ...
 
 
+@runtime_checkable
+class PromptMaker(AttemptMaker, Protocol):
+    """A maker that often has nothing to wait for."""
+
+    def make_at_once(
+        self,
+        launch: engine.Launch,
+        rendered: engine.Rendered,
+        *,
+        run_id: int,
+        number: int,
+        attempt_dir: Path,
+        views: Views = NO_VIEWS,
+    ) -> AttemptSpec | None:
+        """As `make`; None: something has to be waited for, and `make` has to be asked."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a leaf runs, without its installs, and what has to be installed for it."""
+
+    argv: tuple[str, ...]
+    program: PythonProgram | None
+    requirements: Requirements
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The arguments of `make` that say which attempt it is."""
+
+    run_id: int
+    number: int
+    attempt_dir: Path
+    views: Views
+
+
 @dataclass(frozen=True, slots=True)
 class HostMaker:
     """Makes attempts that run on this host.
@@ -110,34 +151,65 @@ class HostMaker:
         views: Views = NO_VIEWS,
     ) -> AttemptSpec:
         """As AttemptMaker says, with the environment installed."""
+        wanted = self._wanted(rendered)
+        interpreter = await self.environments.get(wanted.requirements)
+        place = _Place(run_id, number, attempt_dir, views)
+        return self._made(launch, rendered, wanted, interpreter, place)
+
+    def make_at_once(
+        self,
+        launch: engine.Launch,
+        rendered: engine.Rendered,
+        *,
+        run_id: int,
+        number: int,
+        attempt_dir: Path,
+        views: Views = NO_VIEWS,
+    ) -> AttemptSpec | None:
+        """As PromptMaker says."""
+        wanted = self._wanted(rendered)
+        interpreter = self.environments.at_once(wanted.requirements)
+        if interpreter is None:
+            return None
+        place = _Place(run_id, number, attempt_dir, views)
+        return self._made(launch, rendered, wanted, interpreter, place)
+
+    def _wanted(self, rendered: engine.Rendered) -> _Wanted:
         check_rendered(rendered, are_devices_vouched=self.are_devices_vouched)
-        argv = (*rendered.argv_command, *rendered.argv_args)
         if not rendered.argv_command:
             raise CannotLaunch(
                 f"the component has no command, so the entrypoint of its image {rendered.image!r} would be "
                 "run; that takes the container executor, and this server runs commands on its own host"
             )
-        split = split_installs(argv)
+        split = split_installs((*rendered.argv_command, *rendered.argv_args))
         program = python_program(split.argv)
-        interpreter = await self.environments.get(_with_kfp(split.requirements, program))
-        folders = Folders(attempt_dir)
+        return _Wanted(split.argv, program, _with_kfp(split.requirements, program))
+
+    def _made(
+        self,
+        launch: engine.Launch,
+        rendered: engine.Rendered,
+        wanted: _Wanted,
+        interpreter: Interpreter,
+        place: _Place,
+    ) -> AttemptSpec:
+        folders = Folders(place.attempt_dir)
         env = self._env(rendered, interpreter, folders)
-        if program is not None:
-            command = folders.python_command(program, interpreter.python)
-            if program.is_runtime_flag_set:
+        command = wanted.argv
+        if wanted.program is not None:
+            command = folders.python_command(wanted.program, interpreter.python)
+            if wanted.program.is_runtime_flag_set:
                 env["_KFP_RUNTIME"] = "true"
-        else:
-            command = split.argv
         check_size(command)
         return attempt_spec(
             launch,
             rendered,
-            views,
+            place.views,
             folders,
             self.limits,
-            run_id=run_id,
-            number=number,
-            attempt_dir=attempt_dir,
+            run_id=place.run_id,
+            number=place.number,
+            attempt_dir=place.attempt_dir,
             argv=command,
             env=env,
         )

@@ -79,6 +79,21 @@ class SpawnerLink:
         ended (see `reply_of`). `path`: where the launch is kept. Raises SpawnerDied."""
         return await self._send({"inline": path}, b"\n" + launch)
 
+    def launch_at_once(self, path: str, launch: bytes) -> asyncio.Future[Mapping[str, Any] | None] | None:
+        """As `launch`, where nothing has to be waited for; None: it was not asked for, and `launch` has to do it."""
+        if self._socket is None:
+            return None
+        self._last_id += 1
+        try:
+            self._socket.send(
+                b'{"inline": %b, "id": %d}\n%b' % (json.dumps(path).encode(), self._last_id, launch)
+            )
+        except OSError:
+            return None
+        answer: asyncio.Future[Mapping[str, Any] | None] = asyncio.get_running_loop().create_future()
+        self._waiting[self._last_id] = answer
+        return answer
+
     async def _send(
         self, message: Mapping[str, Any], rest: bytes
     ) -> asyncio.Future[Mapping[str, Any] | None]:

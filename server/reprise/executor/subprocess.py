@@ -39,7 +39,7 @@ from reprise.executor.attempt_files import (
     survivors_of,
     write_launch,
 )
-from reprise.executor.contract import AttemptSpec, Capability, Cause, Exit, Survivor
+from reprise.executor.contract import AttemptSpec, Capability, Cause, Exit, Starting, Survivor
 from reprise.executor.spawner_link import SpawnerDied, SpawnerLink, SpawnerRefused, reply_of
 from reprise.executor.warm import WarmInterpreters
 
@@ -76,6 +76,7 @@ class SubprocessExecutor:
         self._cgroup_root: str | None = None
         self._probing: asyncio.Task[None] | None = None
         self._refused: dict[str, Exit] = {}
+        self._later: dict[bytes, asyncio.Task[None]] = {}  # by handle, of a batch: being started
         # By marker, of the attempts that this server has started and whose end is not committed.
         self._endings: dict[str, asyncio.Future[Mapping[str, Any] | None]] = {}
 
@@ -123,6 +124,42 @@ class SubprocessExecutor:
             return
         ending = await self._link.launch(attempt.path(LAUNCH_FILE), content)
         self._endings.setdefault(attempt.marker, ending)
+
+    def start_batch(self, attempts: Sequence[Starting]) -> None:
+        """As `start` for each; what their supervisors tell in time is told on."""
+        for attempt in attempts:
+            if not self._start_at_once(attempt):
+                self._later[attempt.handle] = asyncio.create_task(self._start_later(attempt))
+
+    def _start_at_once(self, starting: Starting) -> bool:
+        """Whether the spawner took it. What is not told by its supervisor is left to `wait`."""
+        spec = starting.spec
+        if self._use_cgroup and (self._probing is None or not self._probing.done()):
+            return False
+        if self._warm is not None and self._warm.find(spec.argv, spec.env) is not None:
+            return False
+        attempt = Handle.decode(starting.handle)
+        content = _encoded(self._launch(spec, attempt))
+        if len(content) > _LARGEST_INLINE_BYTES:
+            return False
+        ending = self._link.launch_at_once(attempt.path(LAUNCH_FILE), content)
+        if ending is None:
+            return False
+        self._endings[attempt.marker] = ending
+
+        def tell(ending: asyncio.Future[Mapping[str, Any] | None]) -> None:
+            if not ending.cancelled():
+                starting.ended(_clean_exit(ending.result()))
+
+        ending.add_done_callback(tell)
+        return True
+
+    async def _start_later(self, starting: Starting) -> None:
+        try:
+            await self.start(starting.spec, starting.handle)
+        finally:
+            self._later.pop(starting.handle, None)
+        starting.ended(None)
 
     async def wait(self, handle: bytes) -> Exit:
         """The end of the attempt. Idempotent; an end with survivors is looked at again by each call."""
@@ -182,6 +219,8 @@ class SubprocessExecutor:
         Nothing happens to an attempt that has ended.
         """
         attempt = Handle.decode(handle)
+        if handle in self._later:
+            await asyncio.wait({self._later[handle]})
         if read_exit(attempt) is not None:
             return
         ending = self._endings.get(attempt.marker)
@@ -291,6 +330,14 @@ class SubprocessExecutor:
             survivors=tuple(left.values()),
             kill_method=str(result["kill_method"]),
         )
+
+
+def _clean_exit(reply: Mapping[str, Any] | None) -> Exit | None:
+    """What the spawner tells of an end that there is nothing more to say of."""
+    if reply is None or "exit" not in reply:
+        return None
+    how = exit_from(reply["exit"])
+    return None if how.survivors or how.cause is Cause.NOT_STARTED else how
 
 
 def _encoded(launch: Mapping[str, Any]) -> bytes:

@@ -18,11 +18,11 @@ from reprise.rpc.handlers import OperationHandlers, PipelineHandlers
 from reprise.rpc.registration import OPERATIONS, SERVICES, VERTEX_METHODS, generic_handlers
 from reprise.rpc.standard import StandardServices
 from reprise.rpc.task_log import LogReader
-from reprise.rpc.tls import ServerCertificate
 from reprise.rpc.waiting_room import WaitingRoom
 from reprise.rpc.watch import Watches
 
 if TYPE_CHECKING:
+    from reprise.rpc.tls import ServerCertificate
     from reprise.service import PipelineService
 
 

@@ -12,6 +12,7 @@ import heapq
 import os
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Protocol
 
 # A task that asks for much waits for so many smaller ones at most.
 _PASSED_OVER_AT_MOST = 32
@@ -56,10 +57,24 @@ class Demand:
     memory_bytes: float = 0.0
 
 
-@dataclass(slots=True)
-class _Waiter:
+class Admitted(Protocol):
+    """Whom to tell that there is room; a future is one."""
+
+    def cancelled(self) -> bool:
+        """Whether it has given up, and will say so itself."""
+        ...
+
+    def set_result(self, result: None, /) -> None:
+        """It is in. Told while others are being let in, so it only takes note."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Waiter:
+    """A place in a line."""
+
     demand: Demand
-    admitted: asyncio.Future[None]
+    admitted: Admitted
     passed_over: int = 0
 
 
@@ -69,7 +84,7 @@ class _Line:
 
     project: str
     running: int = 0
-    waiting: deque[_Waiter] = field(default_factory=deque)
+    waiting: deque[Waiter] = field(default_factory=deque)
     entry: tuple[int, int, int] | None = None  # its place in the heap; others that name it are stale
 
 
@@ -86,7 +101,7 @@ class Admission:
         self._lines: dict[int, _Line] = {}
         self._heap: list[tuple[int, int, int]] = []  # (running tasks, turn, run id) of lines with waiters
         self._turn = 0
-        self._first: _Waiter | None = None  # who was passed over too often
+        self._first: Waiter | None = None  # who was passed over too often
         self._waiting = 0
 
     def check(self, cpu_request: float, memory_request_bytes: float) -> None:
@@ -119,36 +134,48 @@ class Admission:
 
     async def enter(self, demand: Demand) -> None:
         """Wait until the task may run; `leave` when it has ended. Cancelling it gives up the place in the line."""
-        line = self._line(demand)
-        if self._waiting == 0 and self._fits(demand, line):
-            self._count(demand, line, 1)
+        admitted = asyncio.get_running_loop().create_future()
+        waiter = self.line_up(demand, admitted)
+        if waiter is None:
             return
-        waiter = _Waiter(demand, asyncio.get_running_loop().create_future())
-        line.waiting.append(waiter)
-        self._waiting += 1
-        self._queue(demand.run_id, line)
-        self._admit()
         try:
-            await waiter.admitted
+            await admitted
         except asyncio.CancelledError:
-            if waiter.admitted.cancelled():
-                self._forget(waiter, line)
+            if admitted.cancelled():
+                self.step_out(waiter)
             else:
                 self.leave(demand)  # it had just been let in
             raise
+
+    def line_up(self, demand: Demand, admitted: Admitted) -> Waiter | None:
+        """None: the task may run, `leave` when it has ended. Else `admitted` is told; `step_out` gives that up."""
+        line = self._line(demand)
+        if self._waiting == 0 and self._fits(demand, line):
+            self._count(demand, line, 1)
+            return None
+        waiter = Waiter(demand, admitted)
+        line.waiting.append(waiter)
+        self._waiting += 1
+        if line.entry is None:
+            self._queue(demand.run_id, line)
+        if self._running < self._limits.host:
+            self._admit()
+        return waiter
 
     def occupy(self, demand: Demand) -> None:
         """Count an attempt that runs already, whatever the limits say; `leave` when it has ended."""
         self._count(demand, self._line(demand), 1)
 
-    def leave(self, demand: Demand) -> None:
-        """The attempt has ended."""
-        line = self._line(demand)
-        self._count(demand, line, -1)
-        if line.waiting:
-            self._queue(demand.run_id, line)
-        elif line.running == 0:
-            del self._lines[demand.run_id]
+    def leave(self, *demands: Demand) -> None:
+        """These attempts have ended."""
+        for demand in demands:
+            self._count(demand, self._line(demand), -1)
+        for run_id in dict.fromkeys(demand.run_id for demand in demands):
+            line = self._lines[run_id]
+            if line.waiting:
+                self._queue(run_id, line)
+            elif line.running == 0:
+                del self._lines[run_id]
         if self._waiting:
             self._admit()
 
@@ -189,7 +216,7 @@ class Admission:
         """Let in whom there is room for."""
         if self._first is not None and not self._let_in(self._first):
             return
-        blocked: list[_Waiter] = []
+        blocked: list[Waiter] = []
         passed = []
         while self._heap and self._running < self._limits.host:
             entry = heapq.heappop(self._heap)
@@ -219,7 +246,7 @@ class Admission:
             or (limits.project and self._of_projects.get(demand.project, 0) >= limits.project)
         )
 
-    def _let_in(self, waiter: _Waiter) -> bool:
+    def _let_in(self, waiter: Waiter) -> bool:
         line = self._lines[waiter.demand.run_id]
         # One that is cancelled and has not been told yet leaves the line by itself, and lets in who can be.
         if waiter.admitted.cancelled() or not self._fits(waiter.demand, line):
@@ -235,7 +262,9 @@ class Admission:
             self._queue(waiter.demand.run_id, line)
         return True
 
-    def _forget(self, waiter: _Waiter, line: _Line) -> None:
+    def step_out(self, waiter: Waiter) -> None:
+        """Give up a place in the line; not for one that was let in."""
+        line = self._lines[waiter.demand.run_id]
         line.waiting.remove(waiter)
         self._waiting -= 1
         if self._first is waiter:

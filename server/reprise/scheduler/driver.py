@@ -29,6 +29,8 @@ from reprise.domain.states import RunState
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.plan import Pieces, RunMachine
 from reprise.scheduler.leaf import Leaf, LeafHost, LeafOutcome, Start
+from reprise.scheduler.places import RunPlaces
+from reprise.scheduler.plain import PlainLeaves
 from reprise.scheduler.records import RunRecords
 from reprise.scheduler.sharing import scope_of
 
@@ -70,9 +72,10 @@ class RunDriver:
         """`window`: how many leaves are looked after at once, waiting ones included; the rest is queued cheaply."""
         self.run = claimed.run
         self._state = claimed.run.state
-        self.settings = asked.request.settings
-        self.outputs_uri = f"{self.settings.pipeline_root}/{self.settings.job_id}"
-        self.outputs_dir = str(host.artifacts.local_path(self.outputs_uri) or "")
+        settings = asked.request.settings
+        outputs_uri = f"{settings.pipeline_root}/{settings.job_id}"
+        outputs_dir = str(host.artifacts.local_path(outputs_uri) or "")
+        self.places = RunPlaces(self.run.id, host.runs_dir, settings, outputs_uri, outputs_dir)
         self._machine = RunMachine(asked)
         self._records = RunRecords(claimed.tasks)
         self._attempts: dict[int, list[AttemptRow]] = {}
@@ -85,6 +88,7 @@ class RunDriver:
         self._window = window
         self._queue: deque[engine.Launch] = deque()
         self._leaves: dict[int, Leaf] = {}
+        self._plain = PlainLeaves.of(self, host)
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended: list[LeafOutcome] = []
         self._pending = _Pending()
@@ -93,7 +97,7 @@ class RunDriver:
         self._is_cancel_known = False
         # TaskRecords, once the run has ended.
         self.ended_records = b""
-        self._is_fail_fast = self.settings.failure_policy == engine.FAIL_FAST_POLICY
+        self._is_fail_fast = settings.failure_policy == engine.FAIL_FAST_POLICY
         self._has_failed = False
         # While what happened is told again: launches that came to nothing, because inputs were lost.
         self._spent = self._records.times_sent_back()
@@ -127,8 +131,24 @@ class RunDriver:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            if self._plain is not None:
+                await self._plain.close()
 
     # What leaves call.
+
+    def wake(self) -> None:
+        self._something.set()
+
+    def look_after(self, leaf: Leaf, launch: engine.Launch) -> None:
+        """From now on the leaf has a coroutine."""
+        self._leaves[launch.task_id] = leaf
+        if self._is_cancel_known:
+            leaf.cancel()
+        elif self._is_fail_fast and self._has_failed:
+            leaf.keep_back()
+        task = asyncio.get_running_loop().create_task(self._run_leaf(leaf))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def start_attempt(self, row: AttemptRow, lead: Lead | None) -> Start:
         """Commit the start of an attempt, which may start only if that says so."""
@@ -168,6 +188,7 @@ class RunDriver:
             or self._pending.starts
             or self._pending.attempts
             or (self._is_cancelling and not self._is_cancel_known)
+            or (self._plain is not None and self._plain.has_news)
         )
 
     def _replay(self) -> engine.Decisions:
@@ -189,6 +210,8 @@ class RunDriver:
     def _advance(self) -> engine.Decisions | None:
         events = engine.Events()
         ended, self._ended = self._ended, []
+        if self._plain is not None:
+            ended += self._plain.take_ends()
         now_ns = self._now_ns()
         for outcome in ended:
             leaf = self._leaves.pop(outcome.event.task_id, None)
@@ -213,6 +236,8 @@ class RunDriver:
             self._records.mark_cancelling(now_ns)
             for leaf in self._leaves.values():
                 leaf.cancel()
+            if self._plain is not None:
+                self._plain.cancel()
             for launch in self._queue:
                 self._ended.append(LeafOutcome.never_started(launch))
             self._queue.clear()
@@ -233,6 +258,8 @@ class RunDriver:
             return
         for leaf in self._leaves.values():
             leaf.keep_back()
+        if self._plain is not None:
+            self._plain.keep_back()
         for launch in self._queue:
             if not (
                 launch.is_in_exit or self._records.is_ended(launch.task_id) or self._has_attempts(launch)
@@ -286,17 +313,20 @@ class RunDriver:
                         self._ended_unstarted.append(decision.task_id)
 
     def _fill_window(self) -> None:
-        while self._queue and len(self._leaves) < self._window:
+        plain = self._plain
+        room = self._window - len(self._leaves) - (len(plain) if plain is not None else 0)
+        while self._queue and room > 0:
             launch = self._queue.popleft()
             if self._records.is_ended(launch.task_id):
                 continue  # replayed: its end follows
-            leaf = Leaf(launch, self._attempts.pop(launch.task_id, []), self, self._host)
-            self._leaves[launch.task_id] = leaf
-            task = asyncio.get_running_loop().create_task(self._look_after(leaf))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            room -= 1
+            attempts = self._attempts.pop(launch.task_id, [])
+            if plain is not None and not attempts and plain.takes(launch):
+                plain.add(launch)
+            else:
+                self.look_after(Leaf(launch, attempts, self, self._host), launch)
 
-    async def _look_after(self, leaf: Leaf) -> None:
+    async def _run_leaf(self, leaf: Leaf) -> None:
         outcome = await leaf.run()
         self._ended.append(outcome)
         self._something.set()
@@ -305,10 +335,14 @@ class RunDriver:
         pending, self._pending = self._pending, _Pending()
         now_ns = self._now_ns()
         starts = () if self._is_cancelling else tuple(filter(self._may_start, pending.starts))
-        starting = self._records.start_attempts(starts, now_ns)
+        plain = () if self._is_cancelling or self._plain is None else self._plain.take_starts()
+        leads = {row.task_id: pending.leads[row.task_id] for row in starts if row.task_id in pending.leads}
+        leads.update((leaf.launch.task_id, leaf.lead) for leaf in plain if leaf.lead is not None)
+        rows = (*starts, *(leaf.row for leaf in plain))
+        starting = self._records.start_attempts(rows, now_ns)
         tasks = self._records.take_dirty()
-        state = RunState.RUNNING if starts and self._state in _NOT_BEGUN else None
-        if not (tasks or starts or pending.attempts or pending.cache or pending.error):
+        state = RunState.RUNNING if rows and self._state in _NOT_BEGUN else None
+        if not (tasks or rows or pending.attempts or pending.cache or pending.error):
             for committed in pending.started:
                 committed.set_result(Start.REFUSED)
             return
@@ -318,14 +352,12 @@ class RunDriver:
                 fence=self.run.fence,
                 now_ns=now_ns,
                 tasks=tasks,
-                starts=starts,
+                starts=rows,
                 starting=[row for row, _ in starting],
                 attempts=tuple(pending.attempts.values()),
                 state=state,
                 cache=tuple(pending.cache),
-                leads={
-                    row.task_id: pending.leads[row.task_id] for row in starts if row.task_id in pending.leads
-                },
+                leads=leads,
                 ended_leads=tuple(pending.ended_leads),
                 reuses=tuple(pending.reuses),
                 error=pending.error,
@@ -348,6 +380,8 @@ class RunDriver:
             else:
                 is_held_back = start.task_id in result.held_back
                 committed.set_result(Start.HELD_BACK if is_held_back else Start.STARTED)
+        if self._plain is not None:
+            self._plain.started(result)
 
     def _may_start(self, row: AttemptRow) -> bool:
         """Not a task that was kept back while its start was on its way into the store."""

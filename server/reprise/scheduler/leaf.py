@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from reprise import crash_point
 from reprise.artifact.contract import ArtifactPlace
@@ -24,12 +24,12 @@ from reprise.domain.states import AttemptState
 from reprise.executor.attempt_files import log_tail
 from reprise.executor.contract import AttemptSpec, Cause, Executor, Exit
 from reprise.executor.environment import EnvironmentFailed
-from reprise.executor.launch import AttemptMaker, CannotLaunch, Views
+from reprise.executor.launch import AttemptMaker, CannotLaunch
 from reprise.executor.outputs import OutputsInvalid, collect
 from reprise.pb.engine.v1 import engine_pb2 as engine
-from reprise.plan import render
 from reprise.scheduler.admission import Admission, Demand, ExceedsHost
 from reprise.scheduler.inputs import find_lost, once_reached
+from reprise.scheduler.places import AttemptPlace, RunPlaces
 from reprise.scheduler.sharing import Sharing, is_shared
 from reprise.scheduler.staging import LocalView, Staging, StagingFailed
 
@@ -41,6 +41,8 @@ _LOG_TAIL_BYTES = 4096
 _LONGEST_LAST_LINE = 300
 
 
+# What keeps a task from being run here, whoever tries.
+CANNOT_RUN = (CannotLaunch, EnvironmentFailed, ExceedsHost)
 _ATTEMPT_STATES = {Cause.CANCELLED: AttemptState.CANCELLED, Cause.LOST: AttemptState.LOST}
 
 
@@ -56,19 +58,7 @@ class LeafOwner(Protocol):
     """What a leaf needs of the run it belongs to."""
 
     run: Run
-
-    @property
-    def settings(self) -> engine.RunSettings: ...
-
-    @property
-    def outputs_uri(self) -> str:
-        """{root}/{job id}: what the URIs of the run's artifacts begin with."""
-        ...
-
-    @property
-    def outputs_dir(self) -> str:
-        """The local view of it; "": it lies elsewhere, and every attempt writes to a folder of its own."""
-        ...
+    places: RunPlaces
 
     async def start_attempt(self, row: AttemptRow, lead: Lead | None) -> Start: ...
 
@@ -94,8 +84,7 @@ class LeafHost:
     sharing: Sharing
 
 
-@dataclass(frozen=True, slots=True)
-class LeafOutcome:
+class LeafOutcome(NamedTuple):
     event: engine.LeafEnded
     attempt: AttemptRow | None = None
     cache_key: bytes = b""  # under which other runs may find it; empty: they may not
@@ -109,17 +98,55 @@ class LeafOutcome:
         )
 
     @classmethod
+    def not_run(cls, launch: engine.Launch, error: Exception) -> LeafOutcome:
+        """Of what CANNOT_RUN holds, or an OSError."""
+        if isinstance(error, CANNOT_RUN):
+            return cls(_ended(launch, engine.FAILED, _UNKNOWN, str(error)))
+        message = f"this host could not run the task: {error}"
+        return cls(_ended(launch, engine.FAILED, _EXHAUSTED, message))
+
+    @classmethod
+    def succeeded(
+        cls, launch: engine.Launch, outputs: engine.Values, row: AttemptRow, kill_method: str
+    ) -> LeafOutcome:
+        event = engine.LeafEnded(task_id=launch.task_id, state=engine.SUCCEEDED, outputs=outputs)
+        is_cached, key = launch.is_cache_enabled, launch.cache_key
+        return cls(event, row, key if is_cached else b"", key if is_cached else b"", kill_method)
+
+    @classmethod
     def kept_back(cls, launch: engine.Launch) -> LeafOutcome:
         """Another task has failed, and the policy is FAIL_FAST."""
         return cls(engine.LeafEnded(task_id=launch.task_id, state=engine.NOT_TRIGGERED))
 
 
+class Begun(Protocol):
+    """An attempt that was started for the leaf by somebody else."""
+
+    @property
+    def how(self) -> Exit | None:
+        """How it has ended; None: the executor knows."""
+        ...
+
+    @property
+    def rendered(self) -> engine.Rendered: ...
+
+    def take_place(self) -> Demand:
+        """From now on the caller has its place among the running tasks, and leaves it."""
+        ...
+
+
 class Leaf:
     def __init__(
-        self, launch: engine.Launch, attempts: Sequence[AttemptRow], owner: LeafOwner, host: LeafHost
+        self,
+        launch: engine.Launch,
+        attempts: Sequence[AttemptRow],
+        owner: LeafOwner,
+        host: LeafHost,
+        begun: Begun | None = None,
     ) -> None:
-        """`attempts`: those of an earlier server, the last of which may still be running."""
+        """`attempts`: those of an earlier server, the last of which may still be running. `begun`: the last one."""
         self._launch = launch
+        self._begun = begun
         self._attempts = list(attempts)
         self._owner = owner
         self._host = host
@@ -162,19 +189,16 @@ class Leaf:
         """Errors: none of the task's; it always has an outcome."""
         outcome = await self._outcome()
         if self._attempts and is_shared(self._launch):
-            return replace(outcome, led_key=self._launch.cache_key)
+            return outcome._replace(led_key=self._launch.cache_key)
         return outcome
 
     async def _outcome(self) -> LeafOutcome:
         try:
             return await self._run()
-        except (CannotLaunch, EnvironmentFailed, ExceedsHost) as error:
-            return LeafOutcome(_ended(self._launch, engine.FAILED, _UNKNOWN, str(error)))
         except StagingFailed as error:
             return LeafOutcome(_ended(self._launch, engine.FAILED, error.code, str(error)))
-        except OSError as error:
-            message = f"this host could not run the task: {error}"
-            return LeafOutcome(_ended(self._launch, engine.FAILED, _EXHAUSTED, message))
+        except (*CANNOT_RUN, OSError) as error:
+            return LeafOutcome.not_run(self._launch, error)
         finally:
             if self._staged:
                 self._host.staging.release(self._staged)
@@ -278,22 +302,20 @@ class Leaf:
             )
             self._owner.show_error(Failure(_UNAVAILABLE, f"{message}; start it with that executor"))
             await asyncio.Event().wait()
-        rendered = self._render(self._place(row.number))
-        demand = self._demand(rendered.resources)
-        self._host.admission.occupy(demand)
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            rendered, demand = begun.rendered, begun.take_place()
+        else:
+            rendered = self._render(self._place(row.number))
+            demand = self._demand(rendered.resources)
+            self._host.admission.occupy(demand)
         try:
-            return await self._await_end(row, rendered)
+            return await self._await_end(row, rendered, begun.how if begun is not None else None)
         finally:
             self._host.admission.leave(demand)
 
     def _demand(self, asked: engine.Resources) -> Demand:
-        run = self._owner.run
-        return self._host.admission.demand(
-            run.id,
-            run.name.parent.project,
-            cpu=(asked.cpu_request, asked.cpu_limit),
-            memory_bytes=(asked.memory_request_bytes, asked.memory_limit_bytes),
-        )
+        return demand_of(self._owner.run, asked, self._host.admission)
 
     async def _unless_inputs_are_there(self) -> LeafOutcome | None:
         """None: every input artifact is what it was."""
@@ -312,20 +334,15 @@ class Leaf:
         if self._staged is None:
             self._staged = await self._host.staging.stage(self._launch.inputs)
         place = self._place(number)
-        context = self._context(place)
-        rendered = render(self._launch, context)
+        rendered = self._render(place)
         self._host.admission.check(rendered.resources.cpu_request, rendered.resources.memory_request_bytes)
-        outputs = [Path(place.outputs_dir)]
-        workspace = self._owner.settings.workspace_path
-        if workspace and any(workspace in word for word in (*rendered.argv_command, *rendered.argv_args)):
-            outputs.append(Path(workspace))
         spec = await self._host.maker.make(
             self._launch,
             rendered,
             run_id=self._owner.run.id,
             number=number,
-            attempt_dir=place.attempt_dir,
-            views=Views(tuple(Path(local.path) for local in context.local_paths), tuple(outputs)),
+            attempt_dir=Path(place.attempt_dir),
+            views=self._owner.places.views(place, rendered, self._staged),
         )
         return spec, rendered
 
@@ -352,9 +369,11 @@ class Leaf:
         crash_point.reach("spawn.after")
         return await self._await_end(row, rendered)
 
-    async def _await_end(self, row: AttemptRow, rendered: engine.Rendered | None) -> LeafOutcome | None:
-        """The outcome of the task after this attempt; None: it will be tried again."""
-        ended = await self._await_death(row)
+    async def _await_end(
+        self, row: AttemptRow, rendered: engine.Rendered | None, how: Exit | None = None
+    ) -> LeafOutcome | None:
+        """The outcome of the task after this attempt; None: it will be tried again. `how`: it has ended already."""
+        ended = await self._await_death(row, how)
         crash_point.reach("exit.seen")
         success = None
         failure = _failure_of(ended, self._launch)
@@ -373,21 +392,19 @@ class Leaf:
                 )
         if failure is not None:
             if ended.cause is Cause.EXITED:
-                log = self._place(row.number).attempt_dir / "log"
+                log = Path(self._place(row.number).attempt_dir) / "log"
                 if last_line := await asyncio.to_thread(_last_line, log):
                     failure.message = f"{failure.message}: {last_line}"
             state = _ATTEMPT_STATES.get(ended.cause, AttemptState.FAILED)
-        row = replace(
-            row,
+        row = row._replace(
             state=state,
             ended_ns=ended.ended_ns or self._host.now_ns(),
             is_counted=ended.cause is not Cause.LOST,
-            exit=_exit_json(replace(ended, started_ns=0, ended_ns=0)),
+            exit=exit_json(ended),
         )
         self._attempts[-1] = row
         if success is not None:
-            event = engine.LeafEnded(task_id=row.task_id, state=engine.SUCCEEDED, outputs=success)
-            return LeafOutcome(event, row, _cache_key(self._launch), kill_method=ended.kill_method)
+            return LeafOutcome.succeeded(self._launch, success, row, ended.kill_method)
         assert failure is not None
         if state is not AttemptState.CANCELLED and not self._is_cancelled and self._may_try_again(row):
             self._owner.end_attempt(row, failure)
@@ -401,13 +418,15 @@ class Leaf:
     def _executor_of(self, row: AttemptRow) -> Executor:
         return self._host.executors[row.executor]
 
-    async def _await_death(self, row: AttemptRow) -> Exit:
+    async def _await_death(self, row: AttemptRow, how: Exit | None) -> Exit:
         """The end of an attempt, when every process of it is dead; while one is not, the run says which."""
+        if how is not None and not how.survivors:
+            return how
         executor = self._executor_of(row)
         self._living = row
         if self._is_cancelled:
             await executor.cancel(row.handle)
-        ended = await executor.wait(row.handle)
+        ended = how or await executor.wait(row.handle)
         while ended.survivors:
             names = ", ".join(f"{alive.pid} ({alive.command})" for alive in ended.survivors)
             message = f"task {self._launch.path}: these processes could not be killed: {names}"
@@ -459,34 +478,10 @@ class Leaf:
         return sum(attempt.is_counted for attempt in self._attempts) <= self._launch.retry.max_retry_count
 
     def _place(self, number: int) -> AttemptPlace:
-        run_id, task_id = self._owner.run.id, self._launch.task_id
-        folder = str(task_id) if number == 1 else f"{task_id}-{number}"
-        attempt_dir = f"{self._host.runs_dir}/{run_id}/{task_id}/{number}"
-        return AttemptPlace(
-            attempt_dir=Path(attempt_dir),
-            outputs_uri=f"{self._owner.outputs_uri}/{folder}",
-            outputs_dir=(
-                f"{self._owner.outputs_dir}/{folder}" if self._owner.outputs_dir else f"{attempt_dir}/outputs"
-            ),
-        )
+        return self._owner.places.of(self._launch.task_id, number)
 
     def _render(self, place: AttemptPlace) -> engine.Rendered:
-        return render(self._launch, self._context(place))
-
-    def _context(self, place: AttemptPlace) -> engine.RenderContext:
-        output_file = f"{place.outputs_dir}/executor_output.json"
-        context = engine.RenderContext(
-            settings=self._owner.settings,
-            task_uuid=f"{self._owner.run.id}-{self._launch.task_id}",
-            outputs_uri=place.outputs_uri,
-            outputs_dir=place.outputs_dir,
-            output_file=output_file,
-            parameters_dir=place.outputs_dir,
-            are_uris_local=True,
-        )
-        for uri, path in (self._staged or {}).items():
-            context.local_paths.add(uri=uri, path=path)
-        return context
+        return self._owner.places.render([(self._launch, place)], self._staged or {})[0]
 
     async def _outputs(self, number: int, rendered: engine.Rendered | None) -> engine.Values | None:
         """What the task has left, where it belongs; None: the run was cancelled before it was there."""
@@ -494,7 +489,7 @@ class Leaf:
             return engine.Values()
         place = self._place(number)
         rendered = rendered or self._render(place)
-        values = await asyncio.to_thread(collect, rendered, self._launch, place.attempt_dir / "work")
+        values = await asyncio.to_thread(collect, rendered, self._launch, Path(place.attempt_dir) / "work")
         if not values.artifacts:
             return values
         made = [(group.name, artifact) for group in values.artifacts for artifact in group.artifacts]
@@ -511,13 +506,14 @@ class Leaf:
         return values
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptPlace:
-    """Where one attempt reads and writes; `outputs_dir` is the local view of `outputs_uri`."""
-
-    attempt_dir: Path
-    outputs_uri: str
-    outputs_dir: str
+def demand_of(run: Run, asked: engine.Resources, admission: Admission) -> Demand:
+    """What a task of the run takes while it runs."""
+    return admission.demand(
+        run.id,
+        run.name.parent.project,
+        cpu=(asked.cpu_request, asked.cpu_limit),
+        memory_bytes=(asked.memory_request_bytes, asked.memory_limit_bytes),
+    )
 
 
 async def _pause(pause_s: float) -> bool:
@@ -564,15 +560,22 @@ def _last_line(log: Path) -> str:
     return lines[-1][:_LONGEST_LAST_LINE] if lines else ""
 
 
+def exit_json(ended: Exit) -> bytes:
+    """What is kept of the end of an attempt, beside its times."""
+    return _exit_json(ended.cause.value, ended.exit_code, ended.signal, ended.message, ended.kill_method)
+
+
 @lru_cache(maxsize=64)
-def _exit_json(ended: Exit) -> bytes:
+def _exit_json(
+    cause: str, exit_code: int | None, signal: int | None, message: str, kill_method: str
+) -> bytes:
     return json.dumps(
         {
-            "cause": ended.cause.value,
-            "exit_code": ended.exit_code,
-            "signal": ended.signal,
-            "message": ended.message,
-            "kill_method": ended.kill_method,
+            "cause": cause,
+            "exit_code": exit_code,
+            "signal": signal,
+            "message": message,
+            "kill_method": kill_method,
         },
         separators=(",", ":"),
     ).encode()

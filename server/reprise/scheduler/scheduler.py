@@ -87,7 +87,7 @@ class Scheduler:
         self._is_stopping = False
         self._drivers: dict[int, RunDriver] = {}
         self._driving: dict[int, asyncio.Task[None]] = {}
-        # Writes of many runs at once are what group commit is for: each waits in a thread of its own.
+        # What the store does while its caller waits; steps of runs are told of when they are written (see `_write`).
         self._writers = ThreadPoolExecutor(16, thread_name_prefix="reprise-write")
         self._housekeeping = Housekeeping(
             store, settings.data_dir, settings.retention_s, now_ns, self._writers
@@ -286,10 +286,26 @@ class Scheduler:
         return Pieces(request, claimed.spec, records)
 
     async def _write(self, progress: Progress) -> ProgressResult:
-        return await self._in_thread(self._store.record_progress, progress)
+        loop = asyncio.get_running_loop()
+        written: asyncio.Future[ProgressResult] = loop.create_future()
 
-    async def _look_up_cache(self, scope: CacheScope, key: bytes) -> CacheLook:
-        return await self._in_thread(self._store.look_up_cache, scope, key, self._now_ns())
+        def settle(result: ProgressResult | None, error: Exception | None) -> None:
+            if written.done():  # nobody waits for it any more
+                return
+            if error is not None:
+                written.set_exception(error)
+            elif result is not None:
+                written.set_result(result)
+
+        def tell(result: ProgressResult | None, error: Exception | None) -> None:
+            with contextlib.suppress(RuntimeError):  # the scheduler has stopped meanwhile
+                loop.call_soon_threadsafe(settle, result, error)
+
+        self._store.record_progress_later(progress, tell)
+        return await written
+
+    async def _look_up_cache(self, scope: CacheScope, keys: Sequence[bytes]) -> Sequence[CacheLook]:
+        return await self._in_thread(self._store.look_up_cache, scope, keys, self._now_ns())
 
     async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._writers, lambda: call(*args, **kwargs))

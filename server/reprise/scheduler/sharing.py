@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from reprise.artifact.contract import ArtifactPlace
@@ -18,7 +18,7 @@ from reprise.domain.errors import Unavailable
 from reprise.domain.run import Run
 from reprise.pb.engine.v1 import engine_pb2 as engine
 
-LookUp = Callable[[CacheScope, bytes], Awaitable[CacheLook]]
+LookUp = Callable[[CacheScope, Sequence[bytes]], Awaitable[Sequence[CacheLook]]]
 _NOT_ASKED = {
     engine.REQUESTED: engine.CACHE_REQUESTED,
     engine.REQUESTED_BY_PARENT: engine.CACHE_REQUESTED,
@@ -33,6 +33,9 @@ class Shared:
     use: engine.CacheUse
     outcome: engine.LeafEnded | None = None
     lead: Lead | None = None
+
+
+_OFF = Shared(engine.CacheUse(answer=engine.CACHE_OFF))
 
 
 class Sharing:
@@ -57,19 +60,31 @@ class Sharing:
 
     async def ask(self, run: Run, launch: engine.Launch, show: Callable[[engine.CacheUse], None]) -> Shared:
         """Returns when the leaf need not wait for anybody (any more). `show` is told while it does."""
-        if not is_shared(launch):
-            return Shared(engine.CacheUse(answer=engine.CACHE_OFF))
-        if not launch.may_read_cache:
-            answer = _NOT_ASKED.get(launch.reason, engine.CACHE_EXIT_TASK)
-            return Shared(engine.CacheUse(answer=answer), lead=Lead(launch.cache_key, may_wait=False))
+        known = self.known(launch)
+        if known is not None:
+            return known
         scope = scope_of(run)
         while True:
-            look = await self._look(scope, launch.cache_key)
+            (look,) = await self._look(scope, [launch.cache_key])
             shared = await self._judge(run, launch, look)
             if shared.outcome is not None or look.leader is None or look.leader.run_id == run.id:
                 return shared
             show(_follows(look.leader))
             await self._until_other(scope, launch.cache_key, look.leader)
+
+    def known(self, launch: engine.Launch) -> Shared | None:
+        """What is to become of a leaf that asks nobody; None: it has to ask."""
+        if not is_shared(launch):
+            return _OFF
+        if not launch.may_read_cache:
+            answer = _NOT_ASKED.get(launch.reason, engine.CACHE_EXIT_TASK)
+            return Shared(engine.CacheUse(answer=answer), lead=Lead(launch.cache_key, may_wait=False))
+        return None
+
+    async def ask_all(self, run: Run, launches: Sequence[engine.Launch]) -> list[Shared | None]:
+        """One look for all of them; None: another run has something to say, and the leaf has to `ask` by itself."""
+        looks = await self._look(scope_of(run), [launch.cache_key for launch in launches])
+        return [_of_nobody(run, launch, look) for launch, look in zip(launches, looks, strict=True)]
 
     def released(self, scope: CacheScope, key: bytes) -> None:
         """A hint: the task that led with this key has ended."""
@@ -79,13 +94,9 @@ class Sharing:
 
     async def _judge(self, run: Run, launch: engine.Launch, look: CacheLook) -> Shared:
         row = look.row
-        lead = Lead(launch.cache_key, may_wait=True, seen=None if row is None else row.mark)
-        if row is None:
-            is_same_run = look.leader is not None and look.leader.run_id == run.id
-            answer = engine.CACHE_SAME_RUN if is_same_run else engine.CACHE_NO_ENTRY
-            return Shared(engine.CacheUse(answer=answer), lead=lead)
-        if row.run_id == run.id:
-            return Shared(engine.CacheUse(answer=engine.CACHE_SAME_RUN), lead=lead)
+        if row is None or row.run_id == run.id:
+            return _without_answer(run, launch, look)
+        lead = _lead(launch, look)
         record = engine.TaskRecord.FromString(row.record)
         use = engine.CacheUse(source=record.source)
         if flaw := self._age_flaw(row):
@@ -139,14 +150,15 @@ class Sharing:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(hint.wait(), self._poll_s)
             hint.clear()
-            if (await self._look(scope, key)).leader != leader:
+            (look,) = await self._look(scope, [key])
+            if look.leader != leader:
                 return
 
-    async def _look(self, scope: CacheScope, key: bytes) -> CacheLook:
+    async def _look(self, scope: CacheScope, keys: Sequence[bytes]) -> Sequence[CacheLook]:
         """A store that is away costs time and nothing else."""
         while True:
             try:
-                return await self._look_up(scope, key)
+                return await self._look_up(scope, keys)
             except Unavailable:
                 await asyncio.sleep(self._poll_s)
 
@@ -173,3 +185,24 @@ def _follows(leader: Leader) -> engine.CacheUse:
         note=f"waits for task {leader.task_id} of run {leader.run_id}, which is equal and runs now",
         source=engine.Source(run_id=leader.run_id, task_id=leader.task_id),
     )
+
+
+def _of_nobody(run: Run, launch: engine.Launch, look: CacheLook) -> Shared | None:
+    """What becomes of a leaf whose key no other run knows."""
+    is_ours = look.row is None or look.row.run_id == run.id
+    if is_ours and (look.leader is None or look.leader.run_id == run.id):
+        return _without_answer(run, launch, look)
+    return None
+
+
+def _without_answer(run: Run, launch: engine.Launch, look: CacheLook) -> Shared:
+    """There is no outcome, or one of the leaf's own run, which is no answer."""
+    if look.row is not None:
+        return Shared(engine.CacheUse(answer=engine.CACHE_SAME_RUN), lead=_lead(launch, look))
+    is_same_run = look.leader is not None and look.leader.run_id == run.id
+    answer = engine.CACHE_SAME_RUN if is_same_run else engine.CACHE_NO_ENTRY
+    return Shared(engine.CacheUse(answer=answer), lead=_lead(launch, look))
+
+
+def _lead(launch: engine.Launch, look: CacheLook) -> Lead:
+    return Lead(launch.cache_key, may_wait=True, seen=None if look.row is None else look.row.mark)

@@ -165,8 +165,15 @@ class Store(Protocol):
         """Errors: FenceLost."""
         ...
 
-    def look_up_cache(self, scope: CacheScope, key: bytes, now_ns: int) -> CacheLook:
-        """The outcome of a key, and who executes it now, from one snapshot. Whoever has the lease of his run
+    def record_progress_later(
+        self, progress: Progress, tell: Callable[[ProgressResult | None, Exception | None], None]
+    ) -> None:
+        """As `record_progress`, without waiting: `tell` gets the result or the error, in a thread of the store's that
+        it must not hold up. Errors: Unavailable, where nothing is begun and nothing told."""
+        ...
+
+    def look_up_cache(self, scope: CacheScope, keys: Sequence[bytes], now_ns: int) -> Sequence[CacheLook]:
+        """For each key its outcome, and who executes it now, from one snapshot. Whoever has the lease of his run
         renewed until after `now_ns` still executes."""
         ...
 

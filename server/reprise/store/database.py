@@ -50,6 +50,19 @@ class Database(Protocol):
         """
         ...
 
+    def mutate_later(
+        self,
+        work: Callable[[Transaction], T],
+        tell: Callable[[T | None, Exception | None], None],
+        *,
+        is_urgent: bool = False,
+    ) -> None:
+        """As `mutate`, without waiting: `tell` gets the result or the error, in a thread that it must not hold up.
+
+        Errors: Unavailable, where nothing is begun and nothing told.
+        """
+        ...
+
     def read(self, work: Callable[[Transaction], T]) -> T:
         """Run `work`, which only reads, on one snapshot. Errors: those of `work`; Unavailable."""
         ...

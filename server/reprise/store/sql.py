@@ -159,18 +159,26 @@ class SqlStore:
         self._database.mutate(lambda tx: claims.release_run(tx, run_id, fence), is_urgent=True)
 
     def record_progress(self, progress_: Progress) -> ProgressResult:
-        finish = progress_.finish
-        # What is being cancelled has to end on a full disk too, unless it takes more than the ballast gives.
-        is_small = finish is not None and _size(finish) <= _SMALL_END_BYTES
-        is_urgent = is_small or progress_.is_urgent
-        return self._database.mutate(lambda tx: progress.record_progress(tx, progress_), is_urgent=is_urgent)
+        return self._database.mutate(
+            lambda tx: progress.record_progress(tx, progress_), is_urgent=_is_urgent(progress_)
+        )
+
+    def record_progress_later(
+        self, progress_: Progress, tell: Callable[[ProgressResult | None, Exception | None], None]
+    ) -> None:
+        self._database.mutate_later(
+            lambda tx: progress.record_progress(tx, progress_), tell, is_urgent=_is_urgent(progress_)
+        )
 
     def living_attempts(self, executor: str) -> Sequence[bytes]:
         return self._database.read(lambda tx: attempts.living_attempts(tx, executor))
 
-    def look_up_cache(self, scope: CacheScope, key: bytes, now_ns: int) -> CacheLook:
+    def look_up_cache(self, scope: CacheScope, keys: Sequence[bytes], now_ns: int) -> Sequence[CacheLook]:
         return self._database.read(
-            lambda tx: CacheLook(cache.find_row(tx, scope, key), leaders.find_leader(tx, scope, key, now_ns))
+            lambda tx: [
+                CacheLook(cache.find_row(tx, scope, key), leaders.find_leader(tx, scope, key, now_ns))
+                for key in keys
+            ]
         )
 
     def keep_compiled(self, run_id: int, graph: bytes, labels: bytes) -> None:
@@ -190,6 +198,12 @@ class SqlStore:
 
     def close(self) -> None:
         self._database.close()
+
+
+def _is_urgent(written: Progress) -> bool:
+    """What is being cancelled has to end on a full disk too, unless it takes more than the ballast gives."""
+    finish = written.finish
+    return written.is_urgent or (finish is not None and _size(finish) <= _SMALL_END_BYTES)
 
 
 def _size(finish: Finish) -> int:

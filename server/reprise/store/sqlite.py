@@ -42,6 +42,15 @@ class SqliteDatabase:
     def mutate(self, work: Callable[[Transaction], T], *, is_urgent: bool = False) -> T:
         return self._writer.mutate(work, is_urgent=is_urgent)
 
+    def mutate_later(
+        self,
+        work: Callable[[Transaction], T],
+        tell: Callable[[T | None, Exception | None], None],
+        *,
+        is_urgent: bool = False,
+    ) -> None:
+        self._writer.mutate_later(work, tell, is_urgent=is_urgent)
+
     def read(self, work: Callable[[Transaction], T]) -> T:
         with self._reader() as connection:
             connection.execute("BEGIN").close()

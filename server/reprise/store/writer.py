@@ -29,9 +29,9 @@ _log = logging.getLogger(__name__)
 
 
 class _Job:
-    """A piece of work and its answer. The lock is held until there is one."""
+    """A piece of work and its answer; `answer` is called once, when there is one."""
 
-    __slots__ = ("answered", "error", "is_urgent", "result", "touched", "work")
+    __slots__ = ("answer", "error", "is_urgent", "result", "touched", "work")
 
     def __init__(self, work: Callable[[Transaction], Any], is_urgent: bool) -> None:
         self.work = work
@@ -39,8 +39,11 @@ class _Job:
         self.result: Any = None
         self.error: Exception | None = None
         self.touched: list[int] = []
-        self.answered = threading.Lock()
-        self.answered.acquire()
+        self.answer: Callable[[], None] = _to_nobody
+
+
+def _to_nobody() -> None:
+    return None
 
 
 class _TransactionLostError(Exception):
@@ -67,15 +70,34 @@ class Writer:
 
     def mutate(self, work: Callable[[Transaction], T], *, is_urgent: bool) -> T:
         job = _Job(work, is_urgent)
-        with self._state_lock:
-            if self._is_closed:
-                raise Unavailable("the store is closed")
-            self._jobs.put(job)
-        job.answered.acquire()
+        answered = threading.Lock()
+        answered.acquire()
+        job.answer = answered.release
+        self._queue(job)
+        answered.acquire()
         if job.error is not None:
             raise job.error
         result: T = job.result
         return result
+
+    def mutate_later(
+        self,
+        work: Callable[[Transaction], T],
+        tell: Callable[[T | None, Exception | None], None],
+        *,
+        is_urgent: bool,
+    ) -> None:
+        """As `mutate`; `tell` is called with the result, or the error, by this writer's thread, which it must not hold
+        up. Errors: Unavailable, when it is closed."""
+        job = _Job(work, is_urgent)
+        job.answer = lambda: tell(job.result, job.error)
+        self._queue(job)
+
+    def _queue(self, job: _Job) -> None:
+        with self._state_lock:
+            if self._is_closed:
+                raise Unavailable("the store is closed")
+            self._jobs.put(job)
 
     def add_listener(self, listener: Callable[[int], None]) -> Callable[[], None]:
         with self._state_lock:
@@ -117,7 +139,7 @@ class Writer:
                     job.error = job.error or RuntimeError(f"the write failed: {error!r}")
             touched = dict.fromkeys(run_id for job in group if job.error is None for run_id in job.touched)
             for job in group:
-                job.answered.release()
+                self._answer(job)
             self._tell(touched)
         if self._connection is not None:
             self._connection.close()
@@ -205,6 +227,13 @@ class Writer:
         except sqlite3.Error:
             connection.close()
             self._connection = None
+
+    def _answer(self, job: _Job) -> None:
+        try:
+            job.answer()
+        except Exception:
+            # Whoever asked has gone; the others of the group wait for their answers.
+            _log.exception("an answer was not taken")
 
     def _tell(self, touched: dict[int, None]) -> None:
         for run_id in touched:

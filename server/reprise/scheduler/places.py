@@ -1,0 +1,89 @@
+"""Where the attempts of one run read and write, and what they are rendered with.
+
+Invariant: an attempt's places follow from its run, its task and its number alone, so that a later server finds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from reprise.executor.launch import Views
+from reprise.pb.engine.v1 import engine_pb2 as engine
+from reprise.plan import Renderer
+
+
+class AttemptPlace(NamedTuple):
+    """Where one attempt reads and writes; `outputs_dir` is the local view of `outputs_uri`."""
+
+    attempt_dir: str
+    outputs_uri: str
+    outputs_dir: str
+
+
+class RunPlaces:
+    """The places of one run."""
+
+    def __init__(
+        self, run_id: int, runs_dir: Path, settings: engine.RunSettings, outputs_uri: str, outputs_dir: str
+    ) -> None:
+        """`outputs_uri`: what the URIs of the run's artifacts begin with. `outputs_dir`: the local view of it; "": it
+        lies elsewhere, and every attempt writes to a folder of its own."""
+        self._run_id = run_id
+        self._run_folder = runs_dir / str(run_id)
+        self._run_dir = str(self._run_folder)
+        self._workspace = settings.workspace_path
+        self._outputs_uri = outputs_uri
+        self._outputs_dir = outputs_dir
+        self._outputs_folder = Path(outputs_dir)
+        self._renderer = Renderer(settings)
+
+    def of(self, task_id: int, number: int) -> AttemptPlace:
+        """Of the `number`-th attempt of a task."""
+        folder = str(task_id) if number == 1 else f"{task_id}-{number}"
+        attempt_dir = f"{self._run_dir}/{task_id}/{number}"
+        outputs_dir = f"{self._outputs_dir}/{folder}" if self._outputs_dir else f"{attempt_dir}/outputs"
+        return AttemptPlace(attempt_dir, f"{self._outputs_uri}/{folder}", outputs_dir)
+
+    def folder(self, place: AttemptPlace) -> Path:
+        """`attempt_dir` as a path."""
+        return self._below_a_known_folder(place.attempt_dir)
+
+    def render(
+        self, attempts: Sequence[tuple[engine.Launch, AttemptPlace]], staged: Mapping[str, str]
+    ) -> list[engine.Rendered]:
+        """Each attempt in its place; `staged`: the path on this host of each input artifact, by its URI."""
+        return self._renderer.render(
+            [
+                (launch.SerializeToString(), self._context(launch.task_id, place, staged))
+                for launch, place in attempts
+            ]
+        )
+
+    def views(self, place: AttemptPlace, rendered: engine.Rendered, staged: Mapping[str, str]) -> Views:
+        """What the attempt has to see of this host."""
+        outputs = [self._below_a_known_folder(place.outputs_dir)]
+        workspace = self._workspace
+        if workspace and any(workspace in word for word in (*rendered.argv_command, *rendered.argv_args)):
+            outputs.append(Path(workspace))
+        return Views(tuple(map(Path, staged.values())), tuple(outputs))
+
+    def _below_a_known_folder(self, path: str) -> Path:
+        """A path of these places; to take it apart from the root takes twice as long."""
+        if self._outputs_dir and path.startswith(f"{self._outputs_dir}/"):
+            return self._outputs_folder / path[len(self._outputs_dir) + 1 :]
+        return self._run_folder / path[len(self._run_dir) + 1 :]
+
+    def _context(self, task_id: int, place: AttemptPlace, staged: Mapping[str, str]) -> engine.RenderContext:
+        context = engine.RenderContext(
+            task_uuid=f"{self._run_id}-{task_id}",
+            outputs_uri=place.outputs_uri,
+            outputs_dir=place.outputs_dir,
+            output_file=f"{place.outputs_dir}/executor_output.json",
+            parameters_dir=place.outputs_dir,
+            are_uris_local=True,
+        )
+        for uri, path in staged.items():
+            context.local_paths.add(uri=uri, path=path)
+        return context

@@ -1,0 +1,277 @@
+"""Leaves that start and end by batches, with a real store and an executor of the test's own that takes them so."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf import json_format, struct_pb2
+from reprise.artifact.local import LocalArtifacts
+from reprise.domain.commands import CreateRun
+from reprise.domain.names import Parent
+from reprise.domain.run import FailurePolicy, Run
+from reprise.domain.states import RunState
+from reprise.executor.contract import AttemptSpec, BatchExecutor, Capability, Cause, Exit, Starting
+from reprise.executor.launch import NO_VIEWS, CannotLaunch, PromptMaker, Views
+from reprise.pb.engine.v1 import engine_pb2 as engine
+from reprise.rpc.task_details import task_details
+from reprise.scheduler.admission import TaskLimits
+from reprise.scheduler.scheduler import Scheduler, SchedulerSettings
+from reprise.service import PipelineService
+from reprise.store.contract import Store
+from reprise.store.open import open_store
+
+OK = Exit(cause=Cause.EXITED, exit_code=0)
+FAILED = Exit(cause=Cause.EXITED, exit_code=1)
+CANCELLED = Exit(cause=Cause.CANCELLED)
+TASKS = 40
+AT_ONCE = 7
+
+
+class Machine:
+    """An executor whose attempts end as `how` says, a round of the loop after they have started."""
+
+    name = "machine"
+
+    def __init__(self, how: Callable[[AttemptSpec], Exit | None] = lambda _spec: OK) -> None:
+        self._how = how
+        self.is_holding = False
+        self.batches: list[int] = []
+        self.singles = 0
+        self.most_at_once = 0
+        self.has_started = threading.Event()
+        self._living: dict[bytes, Starting] = {}
+        self._alone: dict[bytes, asyncio.Future[Exit]] = {}
+        self._waited_for: set[bytes] = set()
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def sweep(self, living: Callable[[], Awaitable[Sequence[bytes]]]) -> None: ...
+
+    def capabilities(self) -> list[Capability]:
+        return []
+
+    def release(self, handles: Sequence[bytes]) -> None: ...
+
+    def handle(self, spec: AttemptSpec) -> bytes:
+        return f"{spec.run_id} {spec.task_id} {spec.number}".encode()
+
+    def start_batch(self, attempts: Sequence[Starting]) -> None:
+        self.batches.append(len(attempts))
+        for attempt in attempts:
+            self._living[attempt.handle] = attempt
+            if not self.is_holding:
+                asyncio.get_running_loop().call_soon(self._end, attempt)
+        self.most_at_once = max(self.most_at_once, len(self._living))
+        self.has_started.set()
+
+    def _end(self, attempt: Starting) -> None:
+        del self._living[attempt.handle]
+        attempt.ended(self._how(attempt.spec))
+
+    async def start(self, spec: AttemptSpec, handle: bytes) -> None:
+        self.singles += 1
+
+    async def wait(self, handle: bytes) -> Exit:
+        self._waited_for.add(handle)
+        return OK
+
+    async def cancel(self, handle: bytes) -> None:
+        attempt = self._living.pop(handle, None)
+        if attempt is not None:
+            attempt.ended(CANCELLED)
+
+    @property
+    def waited_for(self) -> int:
+        return len(self._waited_for)
+
+
+@dataclass(frozen=True)
+class Maker:
+    """No environment, no files; what `refused` names cannot be launched, what `slow` names takes time."""
+
+    refused: str = ""
+    slow: frozenset[int] = field(default_factory=frozenset)
+
+    async def make(
+        self,
+        launch: engine.Launch,
+        rendered: engine.Rendered,
+        *,
+        run_id: int,
+        number: int,
+        attempt_dir: Path,
+        views: Views = NO_VIEWS,
+    ) -> AttemptSpec:
+        if launch.name == self.refused:
+            raise CannotLaunch("not here")
+        return AttemptSpec(run_id, launch.task_id, number, attempt_dir, ("x",), {}, attempt_dir, "", 1.0)
+
+    def make_at_once(
+        self,
+        launch: engine.Launch,
+        rendered: engine.Rendered,
+        *,
+        run_id: int,
+        number: int,
+        attempt_dir: Path,
+        views: Views = NO_VIEWS,
+    ) -> AttemptSpec | None:
+        if launch.task_id in self.slow:
+            return None
+        if launch.name == self.refused:
+            raise CannotLaunch("not here")
+        return AttemptSpec(run_id, launch.task_id, number, attempt_dir, ("x",), {}, attempt_dir, "", 1.0)
+
+
+class World:
+    def __init__(self, folder: Path, store: Store, machine: Machine, maker: Maker) -> None:
+        assert isinstance(machine, BatchExecutor) and isinstance(maker, PromptMaker)
+        self.store = store
+        self.machine = machine
+        artifacts = LocalArtifacts()
+        self.scheduler = Scheduler(
+            store=store,
+            executor=machine,
+            maker=maker,
+            artifacts=artifacts,
+            encode_details=task_details,
+            now_ns=time.time_ns,
+            settings=SchedulerSettings(data_dir=folder, owner="test", limits=TaskLimits(AT_ONCE)),
+        )
+        self._numbers = iter(range(1000))
+        self.service = PipelineService(
+            store, artifacts, folder, time.time_ns, lambda: f"r{next(self._numbers)}", self.scheduler.wake
+        )
+        self._changed = threading.Condition()
+        store.add_listener(self._on_change)
+
+    def _on_change(self, _run_id: int) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def create(self, *, retries: int = 0, cache: bool = False) -> Run:
+        policy = FailurePolicy.FAIL_SLOW
+        return self.service.create(
+            CreateRun(Parent("p", "l"), "", "", {}, spec(retries, cache), b"", {}, False, {}, "", policy, b"")
+        )
+
+    def ended(self, run: Run) -> Run:
+        deadline = time.monotonic() + 60
+        with self._changed:
+            while not (now := self.store.get_run(run.name)).state.is_terminal:
+                assert self._changed.wait(deadline - time.monotonic()), now.state
+        return now
+
+    def states(self, run: Run) -> dict[str, int]:
+        """How many tasks ended in each state."""
+        recorded = self.store.get_recorded(run.name)
+        counts: dict[str, int] = {}
+        for task in engine.TaskRecords.FromString(recorded.records).tasks:
+            name = engine.State.Name(task.state)
+            counts[name] = counts.get(name, 0) + 1
+        return counts
+
+
+def spec(retries: int, cache: bool) -> bytes:
+    task: dict[str, Any] = {"componentRef": {"name": "comp-a"}}
+    if retries:
+        task["retryPolicy"] = {"maxRetryCount": retries, "backoffDuration": "0s"}
+    if cache:
+        task["cachingOptions"] = {"enableCache": True}
+    tasks = {
+        f"task-{number}": {"taskInfo": {"name": f"task-{number}"}, **task} for number in range(1, TASKS + 1)
+    }
+    container = {"image": "none", "command": ["true"]}
+    whole = {
+        "schemaVersion": "2.1.0",
+        "pipelineInfo": {"name": "fan-out"},
+        "deploymentSpec": {"executors": {"exec-a": {"container": container}}},
+        "components": {"comp-a": {"executorLabel": "exec-a"}},
+        "root": {"dag": {"tasks": tasks}},
+    }
+    return json_format.ParseDict(whole, struct_pb2.Struct()).SerializeToString()
+
+
+@contextmanager
+def a_world(folder: Path, machine: Machine, maker: Maker | None = None) -> Iterator[World]:
+    store = open_store(folder)
+    world = World(folder, store, machine, maker or Maker())
+    world.scheduler.start()
+    try:
+        yield world
+    finally:
+        world.scheduler.stop()
+        store.close()
+
+
+def test_a_fan_out_runs_by_batches_and_never_more_at_once_than_the_limit(tmp_path: Path) -> None:
+    machine = Machine()
+    with a_world(tmp_path, machine) as world:
+        run = world.ended(world.create())
+        assert run.state is RunState.SUCCEEDED and world.states(run) == {"SUCCEEDED": TASKS}
+    assert sum(machine.batches) == TASKS and machine.singles == 0
+    assert machine.most_at_once == AT_ONCE and max(machine.batches) == AT_ONCE
+
+
+@pytest.mark.parametrize("told", [FAILED, None])
+def test_what_a_batch_cannot_settle_is_settled_one_by_one(tmp_path: Path, told: Exit | None) -> None:
+    """A failure is tried again; an end that is not told is asked for."""
+    machine = Machine(lambda spec: told if spec.task_id % 5 == 0 else OK)
+    with a_world(tmp_path, machine) as world:
+        run = world.ended(world.create(retries=1))
+        assert run.state is RunState.SUCCEEDED and world.states(run) == {"SUCCEEDED": TASKS}
+    odd = TASKS // 5
+    assert machine.waited_for == odd and machine.singles == (odd if told is FAILED else 0)
+
+
+def test_a_task_that_cannot_be_launched_fails_and_the_others_of_its_batch_run(tmp_path: Path) -> None:
+    machine = Machine()
+    with a_world(tmp_path, machine, Maker(refused="task-3")) as world:
+        run = world.ended(world.create())
+        assert run.state is RunState.FAILED
+        assert world.states(run) == {"FAILED": 1, "SUCCEEDED": TASKS - 1}
+        again = world.ended(world.create())
+        assert world.states(again) == {"FAILED": 1, "SUCCEEDED": TASKS - 1}, "no place was lost"
+
+
+def test_what_takes_time_to_make_ready_starts_by_itself(tmp_path: Path) -> None:
+    machine = Machine()
+    slow = frozenset(range(1, 1 + 2 * AT_ONCE))
+    with a_world(tmp_path, machine, Maker(slow=slow)) as world:
+        run = world.ended(world.create())
+        assert world.states(run) == {"SUCCEEDED": TASKS}
+    assert machine.singles == len(slow) and sum(machine.batches) == TASKS - len(slow)
+
+
+def test_a_cancel_ends_what_runs_starts_nothing_more_and_gives_back_every_place(tmp_path: Path) -> None:
+    machine = Machine()
+    machine.is_holding = True
+    with a_world(tmp_path, machine) as world:
+        run = world.create()
+        assert machine.has_started.wait(60)
+        world.service.cancel(run.name)
+        assert world.ended(run).state is RunState.CANCELLED
+        assert world.states(run) == {"CANCELLED": TASKS} and sum(machine.batches) == AT_ONCE
+        machine.is_holding = False
+        assert world.ended(world.create()).state is RunState.SUCCEEDED
+    assert machine.most_at_once == AT_ONCE, "all places of the cancelled run were free again"
+
+
+def test_outcomes_of_another_run_are_taken_over_by_a_whole_batch(tmp_path: Path) -> None:
+    machine = Machine()
+    with a_world(tmp_path, machine) as world:
+        first, second = world.ended(world.create(cache=True)), world.ended(world.create(cache=True))
+        # All tasks are equal, and an outcome of the same run is no answer.
+        assert world.states(first) == {"SUCCEEDED": TASKS}
+        assert world.states(second) == {"SKIPPED": TASKS}
+    assert sum(machine.batches) + machine.singles == TASKS
