@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -19,6 +20,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="the long form of tests/faults: more than a thousand kills and power cuts, some 30 minutes",
     )
+
+
+# Before anything imports gcsfs: it would ask a service of Google's over gRPC what kind of bucket a bucket is, and the
+# servers of the tests have none.
+os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
 
 
 @pytest.hookimpl(trylast=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -97,8 +96,6 @@ def s3() -> Iterator[S3]:
 @pytest.fixture(scope="module")
 def gcs() -> Iterator[Gcs | None]:
     """None where a package is missing that it takes."""
-    # Before it is imported: the driver would ask a service over gRPC, of which there is none here, what the bucket is.
-    os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
     try:
         server = Gcs()
     except ImportError:
