@@ -152,7 +152,7 @@ class Scenario:
 
     def batch_cancel(self, names: Sequence[str]) -> None:
         operation = self.client.batch_cancel_pipeline_jobs(parent=self.parent, names=names)
-        response = operation.result(timeout=60)
+        response = operation.result(timeout=180)
         assert sorted(job.name for job in response.pipeline_jobs) == sorted(names)
         assert operation.metadata.generic_metadata.create_time, operation.metadata
         again = self.operation(operation.operation.name)
@@ -162,7 +162,7 @@ class Scenario:
         """Google's sample: the parent by the project's id, the names by its number."""
         mixed = name.replace(PROJECT, NUMBER)
         response = self.client.batch_cancel_pipeline_jobs(parent=self.parent, names=[mixed]).result(
-            timeout=60
+            timeout=180
         )
         assert [job.name for job in response.pipeline_jobs] == [name], response
         assert self.client.get_pipeline_job(name=mixed).name == name
@@ -270,12 +270,12 @@ class Scenario:
         return call(request={"parent": self.parent, "names": names})
 
     def delete(self, name: str) -> None:
-        self.client.delete_pipeline_job(name=name).result(timeout=60)
+        self.client.delete_pipeline_job(name=name).result(timeout=180)
         with refused(exceptions.NotFound):
             self.client.get_pipeline_job(name=name)
 
     def batch_delete(self, names: Sequence[str]) -> None:
-        response = self.client.batch_delete_pipeline_jobs(parent=self.parent, names=names).result(timeout=60)
+        response = self.client.batch_delete_pipeline_jobs(parent=self.parent, names=names).result(timeout=180)
         assert [job.name for job in response.pipeline_jobs] == names, response
         with refused(exceptions.NotFound):
             self.client.get_pipeline_job(name=names[0])

@@ -48,13 +48,13 @@ def main() -> None:
 
 
 def watch(stub: pipeline_service_pb2_grpc.PipelineServiceStub, name: str) -> None:
-    answers = list(stub.WatchPipelineJob(watch_pb2.WatchPipelineJobRequest(name=name), timeout=60))
+    answers = list(stub.WatchPipelineJob(watch_pb2.WatchPipelineJobRequest(name=name), timeout=180))
     changes = [change for answer in answers for change in answer.changes]
     assert [change.sequence for change in changes] == list(range(1, len(changes) + 1))
     assert answers[-1].is_last and answers[-1].state == pipeline_state_pb2.PIPELINE_STATE_FAILED
     resumed = watch_pb2.WatchPipelineJobRequest(name=name, resume_token=answers[0].resume_token)
     told = answers[0].changes[-1].sequence
-    again = [change for answer in stub.WatchPipelineJob(resumed, timeout=60) for change in answer.changes]
+    again = [change for answer in stub.WatchPipelineJob(resumed, timeout=180) for change in answer.changes]
     assert again == changes[told:]
     print("ok watch")
 
@@ -81,12 +81,12 @@ def tasks(stub: pipeline_service_pb2_grpc.PipelineServiceStub, name: str) -> Non
 
 def log(stub: pipeline_service_pb2_grpc.PipelineServiceStub, name: str) -> None:
     request = rerun_pb2.GetTaskLogRequest(name=name, task="check", follow=True)
-    pieces = list(stub.GetTaskLog(request, timeout=60))
+    pieces = list(stub.GetTaskLog(request, timeout=180))
     text = b"".join(piece.data for piece in pieces)
     assert b"is over the limit" in text and pieces[-1].is_complete
     paged, request.follow, request.limit = b"", False, 10
     while True:
-        page = list(stub.GetTaskLog(request, timeout=60))
+        page = list(stub.GetTaskLog(request, timeout=180))
         data = b"".join(piece.data for piece in page)
         assert len(data) <= 10
         paged, request.offset = paged + data, request.offset + len(data)
@@ -106,7 +106,7 @@ def rerun(stub: pipeline_service_pb2_grpc.PipelineServiceStub, name: str) -> str
     request.etag = plan.etag
     job = stub.RerunPipelineJob(request)
     assert job.original_pipeline_job == name
-    *_, last = stub.WatchPipelineJob(watch_pb2.WatchPipelineJobRequest(name=job.name), timeout=60)
+    *_, last = stub.WatchPipelineJob(watch_pb2.WatchPipelineJobRequest(name=job.name), timeout=180)
     assert last.state == pipeline_state_pb2.PIPELINE_STATE_SUCCEEDED
     request.etag = "of no plan"
     try:

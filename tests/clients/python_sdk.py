@@ -151,7 +151,7 @@ class Scenario:
             several[-1].submit()
         until(lambda: self._ran("batch-1")[-1:] == ["wait"], "the first run waits")
         names = [job.resource_name for job in several]
-        response = several[0].batch_cancel(self._project, _LOCATION, names).result(timeout=60)
+        response = several[0].batch_cancel(self._project, _LOCATION, names).result(timeout=180)
         assert sorted(job.name for job in response.pipeline_jobs) == sorted(names), response
         assert [job.state.name for job in several] == ["PIPELINE_STATE_CANCELLED"] * 2
 
@@ -191,7 +191,7 @@ class Scenario:
         client = aiplatform.PipelineJob.list(enable_simple_view=True)[0].api_client
         parent = f"projects/{self._project}/locations/{_LOCATION}"
         names = [f"{parent}/pipelineJobs/sdk-batch-{number}" for number in (1, 2)]
-        response = client.batch_delete_pipeline_jobs(parent=parent, names=names).result(timeout=60)
+        response = client.batch_delete_pipeline_jobs(parent=parent, names=names).result(timeout=180)
         assert [job.name for job in response.pipeline_jobs] == names, response
         with refused(exceptions.NotFound):
             aiplatform.PipelineJob.get(names[0])

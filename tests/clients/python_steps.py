@@ -10,7 +10,7 @@ from typing import Any
 
 from google.api_core import exceptions
 
-_WITHIN_S = 60.0
+_WITHIN_S = 180.0
 
 
 @contextlib.contextmanager
@@ -29,7 +29,7 @@ def until(found: Callable[[], Any], text: str) -> Any:
     """What `found` gives once that is true. These clients know no way to be told, so it is asked again and again."""
     deadline = time.monotonic() + _WITHIN_S
     while not (answer := found()):
-        assert time.monotonic() < deadline, f"not within a minute: {text}"
+        assert time.monotonic() < deadline, f"not within three minutes: {text}"
         time.sleep(0.1)
     return answer
 
