@@ -13,6 +13,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, List
 
 from kfp import dsl
@@ -21,7 +22,11 @@ from kfp.dsl.pipeline_channel import OneOfMixin
 
 
 @dsl.component(base_image="python:3.12")
-def mix(tag: str, left: int, right: int) -> int:
+def mix(tag: str, trap: str, left: int, right: int) -> int:
+    import os
+
+    if os.path.exists(trap) and tag in open(trap).read().split():  # noqa: PTH110, PTH123, SIM115
+        raise SystemExit(f"{tag} is in the trap")
     return (left * 3 + right * 5 + 1) % 17
 
 
@@ -106,9 +111,14 @@ class Inner:
 
 
 class Program:
-    """One pipeline. The same seed gives the same pipeline."""
+    """One pipeline. The same seed gives the same pipeline.
 
-    def __init__(self, seed: int, size: int = 24) -> None:
+    Its `mix` tasks fail whose tags are listed in the file `trap`. `fragile` holds the tags that may be listed.
+    """
+
+    def __init__(self, seed: int, trap: str, size: int = 24) -> None:
+        self.fragile: list[str] = []
+        self._trap = trap
         self._random = random.Random(seed)
         self._left = 0
         self._tags = 0
@@ -196,8 +206,10 @@ class Program:
             return self._leaf(block, tag, NUMBER, digest, {"values": self._pick(known, LIST)}, _digest)
         if kind == NUMBER:
             pair = {"left": self._pick(known, NUMBER), "right": self._pick(known, NUMBER)}
+            self.fragile.append(tag)
+            fragile = partial(mix, trap=self._trap)
             return self._leaf(
-                block, tag, NUMBER, mix, pair, lambda left, right: (left * 3 + right * 5 + 1) % 17
+                block, tag, NUMBER, fragile, pair, lambda left, right: (left * 3 + right * 5 + 1) % 17
             )
         if kind == TEXT:
             both = {"text": self._pick(known, TEXT), "count": self._pick(known, NUMBER)}

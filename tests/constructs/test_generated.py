@@ -1,13 +1,15 @@
 """Any pipeline of kfp gives what plain Python gives; a rerun of it with other parameters gives what a new run would,
-without running again what has run before.
+without running again what has run before; and a rerun of a failed run runs what had not succeeded, no more.
 
 `REPRISE_GENERATED=N` runs N of them instead of a few, from `REPRISE_GENERATED_FROM` on.
 """
 
 import json
 import os
+import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from served import Served
 from .generated import Program, Ran
 
 _FIRST = int(os.environ.get("REPRISE_GENERATED_FROM", "0"))
-_SEEDS = range(_FIRST, _FIRST + int(os.environ.get("REPRISE_GENERATED", "6")))
+_SEEDS = range(_FIRST, _FIRST + int(os.environ.get("REPRISE_GENERATED", "4")))
 _BEFORE = {"a": 2, "b": 5, "text": "t", "items": [3, 1, 1]}
 _AFTER = {"a": 2, "b": 8, "text": "t", "items": [4, 3, 1, 1]}
 # A run of more would take longer than it tells.
@@ -37,32 +39,76 @@ _State = jobs.PipelineTaskDetail.State
 SUCCEEDED, SKIPPED = _State.Value("SUCCEEDED"), _State.Value("SKIPPED")
 
 
-@pytest.mark.parametrize("seed", _SEEDS)
-def test_a_generated_pipeline_and_its_rerun_give_what_plain_python_gives(
-    server: Served, tmp_path: Path, seed: int
-) -> None:
+@dataclass(frozen=True)
+class Made:
+    """A generated pipeline that can be run, the file that makes tasks of it fail, and a client."""
+
+    program: Program
+    text: str
+    trap: Path
+    client: Client
+
+    def run(self, parameters: Mapping[str, Any]) -> jobs.PipelineJob:
+        return self._ended(self.client.create(create_request(parse_pipeline(self.text), parameters)))
+
+    def rerun(self, original: jobs.PipelineJob, parameters: Mapping[str, Any]) -> jobs.PipelineJob:
+        request = reruns.RerunPipelineJobRequest(name=original.name)
+        for name, value in parameters.items():
+            request.parameter_values[name].CopyFrom(to_value(name, value))
+        return self._ended(self.client.rerun(request))
+
+    def lasting(self, ran: Iterable[Ran]) -> Counter[Ran]:
+        """Without the exit task, which runs in every rerun."""
+        return Counter(one for one in ran if one[0] != self.program.exit_tag)
+
+    def _ended(self, job: jobs.PipelineJob) -> jobs.PipelineJob:
+        return self.client.get(self.client.wait(job.name, 120).name)
+
+
+@pytest.fixture(params=_SEEDS)
+def made(request: pytest.FixtureRequest, server: Served, tmp_path: Path) -> Iterator[Made]:
+    seed, trap, path = request.param, tmp_path / "trap", tmp_path / "pipeline.yaml"
     try:
-        program = Program(seed)
+        program = Program(seed, str(trap))
     except AssertionError:
         pytest.skip("kfp's compiler loses an input of this one")
-    before, after = program.expected(_BEFORE), program.expected(_AFTER)
-    if max(before.total(), after.total()) > _MOST_TASKS:
+    if max(program.expected(_BEFORE).total(), program.expected(_AFTER).total()) > _MOST_TASKS:
         pytest.skip("more tasks than a test should run")
-    path = tmp_path / "pipeline.yaml"
     compiler.Compiler().compile(program.pipeline, str(path))
-    if lost := _undeclared(yaml.safe_load(path.read_text())):
+    text = path.read_text()
+    if lost := _undeclared(yaml.safe_load(text)):
         pytest.skip(f"kfp's compiler declares no {lost[0]}")
-    with Client(server.grpc, project=f"generated-{seed}") as client:
-        created = client.create(create_request(parse_pipeline(path.read_text()), _BEFORE))
-        first = client.get(client.wait(created.name, 120).name)
-        _as_expected(first, before)
-        request = reruns.RerunPipelineJobRequest(name=first.name)
-        for name, value in _AFTER.items():
-            request.parameter_values[name].CopyFrom(to_value(name, value))
-        second = client.get(client.wait(client.rerun(request).name, 120).name)
-        _as_expected(second, after)
-        again = [ran for ran in _ran(second, SUCCEEDED) if ran in before and ran[0] != program.exit_tag]
-        assert not again, "the original had run these with these inputs"
+    # The cache of a project of its own knows nothing yet.
+    project = f"{request.function.__name__[:40]}-{seed}".replace("_", "-")
+    with Client(server.grpc, project=project) as client:
+        yield Made(program, text, trap, client)
+
+
+def test_a_run_and_its_rerun_with_other_parameters_give_what_plain_python_gives(made: Made) -> None:
+    before, after = made.program.expected(_BEFORE), made.program.expected(_AFTER)
+    first = made.run(_BEFORE)
+    _as_expected(first, before)
+    second = made.rerun(first, _AFTER)
+    _as_expected(second, after)
+    again = made.lasting(_ran(second, SUCCEEDED)) & before
+    assert not again, "the original had run these with these inputs"
+
+
+def test_a_rerun_of_a_failed_run_runs_exactly_what_had_not_succeeded(made: Made) -> None:
+    expected = made.program.expected(_BEFORE)
+    reached = sorted({tag for tag, _, _ in expected} & set(made.program.fragile))
+    if not reached:
+        pytest.skip("nothing in it can fail")
+    chosen = random.Random(reached[-1]).sample(reached, min(2, len(reached)))
+    made.trap.write_text(" ".join(chosen))
+    failed = made.run(_BEFORE)
+    assert failed.state == states.PIPELINE_STATE_FAILED
+    succeeded = made.lasting(_ran(failed, SUCCEEDED))
+    assert succeeded < made.lasting(expected.elements())
+    made.trap.unlink()
+    repaired = made.rerun(failed, {})
+    _as_expected(repaired, expected)
+    assert made.lasting(_ran(repaired, SUCCEEDED)) == made.lasting(expected.elements()) - succeeded
 
 
 def _as_expected(job: jobs.PipelineJob, expected: Counter[Ran]) -> None:
@@ -105,7 +151,7 @@ def _ran(job: jobs.PipelineJob, *wanted: int) -> Iterator[Ran]:
         went_in = [
             _whole(shown[name])
             for name in sorted(shown)
-            if name.startswith("input:") and name not in ("input:tag", "input:status")
+            if name.startswith("input:") and name not in ("input:tag", "input:trap", "input:status")
         ]
         came_out = json.dumps(_whole(shown["output:Output"])) if "output:Output" in shown else None
         yield shown["input:tag"], json.dumps(went_in), came_out
