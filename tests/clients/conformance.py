@@ -80,6 +80,7 @@ def main() -> int:
         print(f"{name} ...", file=sys.stderr, flush=True)
         results[name] = run(name)
     print(table(results))
+    print("(-: the client has no such call; v1 knows no reruns)")
     for name, result in results.items():
         if result.problem:
             print(f"\n{name} {'was skipped' if result.is_skipped else 'FAILED'}: {result.problem}")

@@ -165,10 +165,13 @@ def _sdk_python() -> str:
     return sys.executable
 
 
-def node(server: Served, folder: Path) -> Command:
-    modules = _node_modules(folder)
-    program = ["node", str(HERE / "node" / "client.js")]
-    return Command([*program, *_arguments(server, folder)], {"NODE_PATH": str(modules)})
+def _node(version: str) -> Callable[[Served, Path], Command]:
+    def make(server: Served, folder: Path) -> Command:
+        modules = _node_modules(folder)
+        program = ["node", str(HERE / "node" / "client.js")]
+        return Command([*program, *_arguments(server, folder), version], {"NODE_PATH": str(modules)})
+
+    return make
 
 
 def _node_modules(folder: Path) -> Path:
@@ -191,7 +194,14 @@ def _node_modules(folder: Path) -> Path:
     return folder / "node_modules"
 
 
-def go(server: Served, folder: Path) -> Command:
+def _go(version: str) -> Callable[[Served, Path], Command]:
+    def make(server: Served, folder: Path) -> Command:
+        return Command([str(_go_program()), *_arguments(server, folder), version])
+
+    return make
+
+
+def _go_program() -> Path:
     """Google's Go clients, and one generated from protos/ where there is a protoc."""
     _check_wanted("go")
     build = _build_folder("go", HERE / "go", _PROTOS)
@@ -202,7 +212,7 @@ def go(server: Served, folder: Path) -> Command:
         options = ["-tags=own"] if has_own else []
         _build(["go", "build", *options, "-o", "client.part", "."], build)
         (build / "client.part").rename(program)
-    return Command([str(program), *_arguments(server, folder)])
+    return program
 
 
 def _generate_go(build: Path) -> bool:
@@ -229,8 +239,23 @@ def _generate_go(build: Path) -> bool:
     return True
 
 
-def java(server: Served, folder: Path) -> Command:
-    """Google's Java clients, by Maven; the program is run from its source."""
+def _java(version: str) -> Callable[[Served, Path], Command]:
+    def make(server: Served, folder: Path) -> Command:
+        google = _java_classpath()
+        build = _build_folder("java", HERE / "java")
+        classes = build / "classes"
+        if not classes.exists():
+            sources = [str(build / name) for name in ("Client.java", "Versions.java")]
+            _build(["javac", "-nowarn", "-cp", google, "-d", "classes.part", *sources], build)
+            (build / "classes.part").rename(classes)
+        program = ["java", "-cp", f"{classes}{os.pathsep}{google}", "Client"]
+        return Command([*program, *_arguments(server, folder), version])
+
+    return make
+
+
+def _java_classpath() -> str:
+    """Google's Java clients and what they need, by Maven."""
     _check_wanted("java")
     if shutil.which("mvn") is None:
         raise Missing("no mvn on this machine")
@@ -239,13 +264,12 @@ def java(server: Served, folder: Path) -> Command:
     if not found.exists():
         _build(["mvn", "-q", "-B", "dependency:build-classpath", f"-Dmdep.outputFile={found}.part"], build)
         Path(f"{found}.part").rename(found)
-    program = ["java", "-cp", found.read_text().strip(), str(HERE / "java" / "Client.java")]
-    return Command([*program, *_arguments(server, folder)])
+    return found.read_text().strip()
 
 
 def java_own(server: Served, folder: Path) -> Command:
     """A Java client generated from protos/ by protoc and its plug-in for gRPC, which Maven fetches."""
-    program = java(server, folder).arguments  # what it needs of Google's, it needs too
+    google = _java_classpath()  # what Google's clients need, it needs too
     if shutil.which("protoc") is None:
         raise Missing("no protoc on this machine")
     build = _build_folder("java-own", HERE / "java", _PROTOS)
@@ -272,9 +296,9 @@ def java_own(server: Served, folder: Path) -> Command:
             build,
         )
         generated = [str(path) for path in sorted(sources.rglob("*.java"))]
-        _build(["javac", "-nowarn", "-cp", program[2], "-d", "classes.part", *generated], build)
+        _build(["javac", "-nowarn", "-cp", google, "-d", "classes.part", *generated], build)
         (build / "classes.part").rename(classes)
-    path = f"{classes}{os.pathsep}{program[2]}"
+    path = f"{classes}{os.pathsep}{google}"
     return Command(["java", "-cp", path, str(HERE / "java" / "Own.java"), *_arguments(server, folder)])
 
 
@@ -286,9 +310,12 @@ CLIENTS: Mapping[str, Callable[[Served, Path], Command]] = {
     "GAPIC v1beta1 gRPC": _gapic("v1beta1", "grpc"),
     "GAPIC v1beta1 REST": _gapic("v1beta1", "rest"),
     "Python own": python_own,
-    "Node": node,
-    "Go": go,
-    "Java": java,
+    "Node v1": _node("v1"),
+    "Node v1beta1": _node("v1beta1"),
+    "Go v1": _go("v1"),
+    "Go v1beta1": _go("v1beta1"),
+    "Java v1": _java("v1"),
+    "Java v1beta1": _java("v1beta1"),
     "Java own": java_own,
 }
 

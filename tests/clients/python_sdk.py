@@ -8,6 +8,7 @@ is read from the ledger that the tasks write. Ends with the line `all good`.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,43 +20,43 @@ from google.protobuf import struct_pb2
 from python_steps import check_states, executed, refused, states, until
 
 Config = aiplatform_v1beta1.PipelineTaskRerunConfig
-_LOCATION = "us-central1"
+# The server knows the project by both.
+_PROJECT, _NUMBER = "gapic-project", "123456"
+# One for each transport: the runs of one are not in the lists of the other.
+_LOCATIONS = {"grpc": "us-central1", "rest": "europe-west4"}
 _ENDED = {"PIPELINE_STATE_SUCCEEDED", "PIPELINE_STATE_FAILED", "PIPELINE_STATE_CANCELLED"}
 
 
 class Scenario:
-    def __init__(self, project: str, pipelines: Path, folder: Path) -> None:
-        self._project = project
+    def __init__(self, location: str, pipelines: Path, folder: Path) -> None:
+        self._location = location
         self._pipelines = pipelines
         self._folder = folder
 
     def run(self) -> None:
-        failed = self.submit_and_fail()
-        print("ok submit", flush=True)
-        succeeded = self.rerun_failed_with_other_parameters(failed)
-        print("ok rerun with parameters", flush=True)
-        self.rerun_failed_with_a_task_skipped(failed)
-        print("ok rerun with skip", flush=True)
-        self.rerun_succeeded_with_other_inputs(succeeded)
-        print("ok rerun with inputs", flush=True)
-        self.rerun_succeeded_with_a_task_executed(succeeded)
-        print("ok rerun of one task", flush=True)
-        cancelled = self.cancel()
-        print("ok cancel", flush=True)
-        self.rerun_cancelled(cancelled)
-        print("ok rerun of a cancelled run", flush=True)
-        self.cancel_several()
-        print("ok batch cancel", flush=True)
-        self.get_and_list(failed, succeeded)
-        print("ok list", flush=True)
-        self.refusals(failed)
-        print("ok errors", flush=True)
-        self.delete(failed)
-        print("ok delete", flush=True)
-        self.rerun_of_a_rerun_whose_original_is_gone(succeeded)
-        print("ok rerun of a rerun", flush=True)
-        self.delete_several()
-        print("ok batch delete", flush=True)
+        failed = self._step("submit", self.submit_and_fail)
+        self._step("get", self.get, failed)
+        succeeded = self._step("rerun with parameters", self.rerun_failed_with_other_parameters, failed)
+        self._step("rerun with skip", self.rerun_failed_with_a_task_skipped, failed)
+        self._step("rerun with inputs", self.rerun_succeeded_with_other_inputs, succeeded)
+        self._step("rerun of one task", self.rerun_succeeded_with_a_task_executed, succeeded)
+        self._step("rerun refused", self.rerun_refused, failed)
+        cancelled = self._step("cancel", self.cancel)
+        self._step("rerun of a cancelled run", self.rerun_cancelled, cancelled)
+        self._step("batch cancel", self.cancel_several)
+        self._step("batch cancel by id and number", self.cancel_by_number)
+        self._step("list: pages and order", self.list_in_order, succeeded)
+        self._step("list: filter", self.list_filtered, failed)
+        self._step("list: read mask", self.list_simply, failed)
+        self._step("errors", self.refusals, failed)
+        self._step("delete", self.delete, failed)
+        self._step("rerun of a rerun", self.rerun_of_a_rerun_whose_original_is_gone, succeeded)
+        self._step("batch delete", self.delete_several)
+
+    def _step(self, name: str, work: Callable[..., Any], *given: Any) -> Any:
+        found = work(*given)
+        print(f"ok {name}", flush=True)
+        return found
 
     def submit_and_fail(self) -> aiplatform.PipelineJob:
         job = self._job("sdk-failed", "steps", {"ledger": self._ledger("failed")})
@@ -151,36 +152,88 @@ class Scenario:
             several[-1].submit()
         until(lambda: self._ran("batch-1")[-1:] == ["wait"], "the first run waits")
         names = [job.resource_name for job in several]
-        response = several[0].batch_cancel(self._project, _LOCATION, names).result(timeout=180)
+        response = several[0].batch_cancel(_PROJECT, self._location, names).result(timeout=180)
         assert sorted(job.name for job in response.pipeline_jobs) == sorted(names), response
         assert [job.state.name for job in several] == ["PIPELINE_STATE_CANCELLED"] * 2
 
-    def get_and_list(self, failed: aiplatform.PipelineJob, succeeded: aiplatform.PipelineJob) -> None:
+    def cancel_by_number(self) -> None:
+        """Google's sample: the parent by the project's id, the names by its number."""
+        job = self._job("sdk-numbered", "waiting", {"ledger": self._ledger("numbered")})
+        job.submit()
+        mixed = job.resource_name.replace(_PROJECT, _NUMBER)
+        response = job.batch_cancel(_PROJECT, self._location, [mixed]).result(timeout=180)
+        assert [one.name for one in response.pipeline_jobs] == [job.resource_name], response
+
+    def get(self, failed: aiplatform.PipelineJob) -> None:
         again = aiplatform.PipelineJob.get(failed.resource_name)
         assert again.resource_name == failed.resource_name and again.state == failed.state
         assert again.pipeline_spec["pipelineInfo"]["name"] == "client-steps"
+
+    def list_in_order(self, succeeded: aiplatform.PipelineJob) -> None:
         listed = aiplatform.PipelineJob.list(enable_simple_view=True)
         names = [job.resource_name for job in listed]
-        assert len(names) == len(set(names)) == 9, names
+        assert len(names) == len(set(names)) == 10 and succeeded.resource_name in names, names
         newest_first = sorted(listed, key=lambda job: job.create_time, reverse=True)
         assert names == [job.resource_name for job in newest_first]
-        some = aiplatform.PipelineJob.list(
-            filter='state="PIPELINE_STATE_FAILED"', order_by="create_time desc", enable_simple_view=True
+        oldest_first = aiplatform.PipelineJob.list(order_by="create_time", enable_simple_view=True)
+        assert [job.resource_name for job in oldest_first] == names[::-1]
+
+    def list_filtered(self, failed: aiplatform.PipelineJob) -> None:
+        for text in (
+            'state="PIPELINE_STATE_FAILED"',
+            'display_name="sdk-f*" AND pipeline_name:"client-steps*"',
+        ):
+            some = aiplatform.PipelineJob.list(filter=text, order_by="create_time desc")
+            assert [job.resource_name for job in some] == [failed.resource_name], (text, some)
+        with refused(exceptions.InvalidArgument, exceptions.BadRequest):
+            aiplatform.PipelineJob.list(filter="no_such_field=1")
+
+    def list_simply(self, failed: aiplatform.PipelineJob) -> None:
+        """The SDK's simple view is a read mask: what it names is there, what costs most is not."""
+        text = 'state="PIPELINE_STATE_FAILED"'
+        [whole] = aiplatform.PipelineJob.list(filter=text)
+        [simple] = aiplatform.PipelineJob.list(filter=text, enable_simple_view=True)
+        assert (
+            whole.gca_resource.runtime_config.parameter_values
+            and not simple.gca_resource.job_detail.task_details
         )
-        assert [job.resource_name for job in some] == [failed.resource_name], some
-        assert succeeded.resource_name in names
+        assert simple.resource_name == failed.resource_name and simple.state == whole.state
 
     def refusals(self, failed: aiplatform.PipelineJob) -> None:
         client = failed.api_client
         parent, _, _ = failed.resource_name.rpartition("/pipelineJobs/")
-        with refused(exceptions.NotFound):
-            client.get_pipeline_job(name=f"{parent}/pipelineJobs/none")
-        with refused(exceptions.NotFound):
-            client.cancel_pipeline_job(name=f"{parent}/pipelineJobs/none")
-        with refused(exceptions.Conflict):
-            self._job("sdk-failed", "waiting", {"ledger": self._ledger("refused")}).submit()
-        with refused(exceptions.InvalidArgument, exceptions.BadRequest):
-            client.create_pipeline_job(parent=parent, pipeline_job=aiplatform_v1.PipelineJob())
+        none = f"{parent}/pipelineJobs/none"
+        invalid = (exceptions.InvalidArgument, exceptions.BadRequest)
+        empty = aiplatform_v1.PipelineJob()
+        for kinds, call in (
+            ((exceptions.NotFound,), lambda: client.get_pipeline_job(name=none)),
+            ((exceptions.NotFound,), lambda: client.cancel_pipeline_job(name=none)),
+            ((exceptions.NotFound,), lambda: client.delete_pipeline_job(name=none)),
+            (
+                (exceptions.NotFound,),
+                lambda: failed.batch_cancel(_PROJECT, self._location, [failed.resource_name, none]),
+            ),
+            (invalid, lambda: client.batch_cancel_pipeline_jobs(parent=parent, names=[])),
+            (
+                invalid,
+                lambda: client.batch_delete_pipeline_jobs(
+                    parent=parent, names=[none.replace(_PROJECT, "other")]
+                ),
+            ),
+            ((exceptions.Conflict,), lambda: self._job("sdk-failed", "waiting", {"ledger": "x"}).submit()),
+            (invalid, lambda: client.create_pipeline_job(parent=parent, pipeline_job=empty)),
+            (
+                invalid,
+                lambda: client.create_pipeline_job(
+                    parent=parent, pipeline_job=failed.gca_resource, pipeline_job_id="Not An Id"
+                ),
+            ),
+        ):
+            with refused(*kinds) as found:
+                call()
+            assert found[0].reason and found[0].domain == "reprise", found[0]
+
+    def rerun_refused(self, failed: aiplatform.PipelineJob) -> None:
         with refused(exceptions.InvalidArgument, exceptions.BadRequest) as error:
             inputs = Config.Inputs(parameter_values={"undeclared": struct_pb2.Value(number_value=1)})
             config = Config(task_id=self._task_id(failed, "multiply"), inputs=inputs)
@@ -189,7 +242,7 @@ class Scenario:
 
     def delete_several(self) -> None:
         client = aiplatform.PipelineJob.list(enable_simple_view=True)[0].api_client
-        parent = f"projects/{self._project}/locations/{_LOCATION}"
+        parent = f"projects/{_PROJECT}/locations/{self._location}"
         names = [f"{parent}/pipelineJobs/sdk-batch-{number}" for number in (1, 2)]
         response = client.batch_delete_pipeline_jobs(parent=parent, names=names).result(timeout=180)
         assert [job.name for job in response.pipeline_jobs] == names, response
@@ -272,16 +325,15 @@ def main() -> None:
     parser.add_argument("--pipelines", type=Path, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     arguments = parser.parse_args()
-    # A project of its own for each transport: the runs of one are not in the lists of the other.
-    project = f"sdk-{arguments.transport}"
+    location = _LOCATIONS[arguments.transport]
     aiplatform.init(
-        project=project,
-        location=_LOCATION,
+        project=_PROJECT,
+        location=location,
         api_endpoint=arguments.endpoint,
         credentials=auth.AnonymousCredentials(),
         api_transport=arguments.transport,
     )
-    Scenario(project, arguments.pipelines, arguments.folder).run()
+    Scenario(location, arguments.pipelines, arguments.folder).run()
     print("all good")
 
 
