@@ -110,7 +110,9 @@ def test_a_rerun_of_a_failed_run_runs_exactly_what_had_not_succeeded(made: Made)
     _as_expected(repaired, expected)
     missing = made.lasting(expected.elements()) - succeeded
     # What an equal task has given elsewhere in the pipeline, the cache knows.
-    assert made.lasting(_ran(repaired, SUCCEEDED)) == Counter(one for one in missing.elements() if one not in succeeded)
+    assert made.lasting(_ran(repaired, SUCCEEDED)) == Counter(
+        one for one in missing.elements() if one not in succeeded
+    )
 
 
 def _as_expected(job: jobs.PipelineJob, expected: Counter[Ran]) -> None:
