@@ -115,6 +115,27 @@ def test_a_rerun_of_a_failed_run_runs_exactly_what_had_not_succeeded(made: Made)
     )
 
 
+def test_a_rerun_of_a_cancelled_run_runs_exactly_what_had_not_succeeded(made: Made) -> None:
+    expected = made.program.expected(_BEFORE)
+    enough = random.Random(made.text).randrange(expected.total())
+    begun = made.client.create(create_request(parse_pipeline(made.text), _BEFORE))
+    succeeded_by_now = 0
+    for told in made.client.changes(begun.name):
+        succeeded_by_now += sum(change.task_state == SUCCEEDED for change in told.changes)
+        if succeeded_by_now > enough:
+            break
+    made.client.cancel(begun.name)
+    cancelled = made.client.get(made.client.wait(begun.name, 120).name)
+    succeeded = made.lasting(_ran(cancelled, SUCCEEDED))
+    assert succeeded <= made.lasting(expected.elements())
+    resumed = made.rerun(cancelled, {})
+    _as_expected(resumed, expected)
+    missing = made.lasting(expected.elements()) - succeeded
+    assert made.lasting(_ran(resumed, SUCCEEDED)) == Counter(
+        one for one in missing.elements() if one not in succeeded
+    )
+
+
 def _as_expected(job: jobs.PipelineJob, expected: Counter[Ran]) -> None:
     details = [(task.task_unique_name, _State.Name(task.state)) for task in job.job_detail.task_details]
     assert job.state == states.PIPELINE_STATE_SUCCEEDED, (job.error.message, details)
