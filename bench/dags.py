@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import operator
 import random
 import re
 import struct
@@ -158,15 +159,12 @@ def spec(
         for count in range(len(INPUTS) + 1)
         for is_changed in (False, True)
     }
-    order: Sequence[int] = range(len(dag))
-    if dag.shape == "shuffled":
-        order = random.Random(2).sample(order, len(dag))
     numbers = dag.numbers
     tasks = []
-    for task in order:
-        pattern, places = patterns[len(dag.upstream[task]), task in changed]
-        named = (numbers[task], *(numbers[before] for before in dag.upstream[task]))
-        tasks.append(pattern % tuple(named[place] for place in places))
+    for task in _written_order(dag):
+        upstream = dag.upstream[task]
+        pattern, named = patterns[len(upstream), task in changed]
+        tasks.append(pattern % named((numbers[task], *[numbers[before] for before in upstream])))
     uses = (
         [(name, len(upstream)) for name, upstream in zip(dag.names, dag.upstream, strict=True)]
         if is_component_each
@@ -193,12 +191,31 @@ def spec(
     )
 
 
+def _written_order(dag: Dag) -> Sequence[int]:
+    """The order in which the tasks stand in the spec."""
+    order = range(len(dag))
+    return random.Random(2).sample(order, len(dag)) if dag.shape == "shuffled" else order
+
+
+def with_changed(spec: bytes, dag: Dag, changed: Collection[int]) -> bytes:
+    """What `spec` makes where these tasks are changed, from what it made where none is."""
+    changed = frozenset(changed)
+    rate, other = (_number(_rate(is_changed)) for is_changed in (False, True))
+    written = bytearray(spec)
+    at = 0
+    for task in _written_order(dag):
+        at = written.index(rate, at) + len(rate)
+        if task in changed:
+            written[at - len(rate) : at] = other
+    return bytes(written)
+
+
 def records(dag: Dag, *, failed: Collection[int] = (), has_artifacts: bool = False) -> bytes:
     """The TaskRecords of a run in which all but `failed` succeeded."""
     failed = frozenset(failed)
-    ids = [0] * len(dag)
+    ids = [b""] * len(dag)
     for place, task in enumerate(dag.order):
-        ids[task] = place + 1
+        ids[task] = _varint(place + 1)
     preimages = [_pattern(_preimage(count, has_artifacts)) for count in range(len(INPUTS) + 1)]
     beginnings = {
         (count, is_failed): _pattern(_record(count, is_failed, has_artifacts))
@@ -211,24 +228,24 @@ def records(dag: Dag, *, failed: Collection[int] = (), has_artifacts: bool = Fal
     chunks = []
     for place, task in enumerate(dag.order):
         upstream, is_failed = dag.upstream[task], task in failed
-        named = (numbers[task], *(numbers[before] for before in upstream))
-        pattern, places = preimages[len(upstream)]
-        preimage = pattern % tuple(named[place] for place in places)
-        pattern, places = beginnings[len(upstream), is_failed]
+        own = (numbers[task], *[numbers[before] for before in upstream])
+        pattern, named = preimages[len(upstream)]
+        preimage = pattern % named(own)
+        pattern, named = beginnings[len(upstream), is_failed]
         began = _varint(_START_NS + place * 1_000_000)
         body = b"".join(
             (
                 b"\x08",
-                _varint(place + 1),
-                pattern % tuple(named[place] for place in places),
+                ids[task],
+                pattern % named(own),
                 b"\x72\x20",
                 hashlib.sha256(preimage).digest(),
                 _field(15, preimage),
                 components[len(upstream)],
-                _key(24, b"".join([_varint(ids[before]) for before in upstream])) if upstream else b"",
+                _key(24, b"".join([ids[before] for before in upstream])) if upstream else b"",
                 endings[is_failed].replace(b"_________", began),
                 b"\xa8\x02",
-                _varint(place + 1),
+                ids[task],
             )
         )
         chunks.append(_field(1, body))
@@ -324,10 +341,10 @@ def _mark(place: int) -> str:
     return f"#####{place}#"
 
 
-def _pattern(marked: bytes) -> tuple[bytes, list[int]]:
-    """For `%`, and which task's number goes to which place. Numbers are as long as marks, so lengths stay true."""
+def _pattern(marked: bytes) -> tuple[bytes, Callable[[tuple[int, ...]], object]]:
+    """For `%`, and what puts the tasks' numbers in their places. Numbers are as long as marks, so lengths stay true."""
     places = [int(found) for found in re.findall(rb"#####(\d)#", marked)]
-    return re.sub(rb"#####\d#", b"%07d", marked.replace(b"%", b"%%")), places
+    return re.sub(rb"#####\d#", b"%07d", marked.replace(b"%", b"%%")), operator.itemgetter(*places)
 
 
 def _pattern_of_times(is_failed: bool) -> bytes:
@@ -556,6 +573,7 @@ def check() -> None:
             dag = make(shape, 300)
             changed = {dag.leaf(), 5}
             kind = {"is_component_each": is_component_each, "has_artifacts": has_artifacts}
+            assert with_changed(spec(dag, **kind), dag, changed) == spec(dag, changed=changed, **kind)
             written = struct_pb2.Struct.FromString(spec(dag, changed=changed, **kind))
             expected = json_format.ParseDict(spec_as_json(dag, changed=changed, **kind), struct_pb2.Struct())
             assert written == expected, (shape, kind)

@@ -1,6 +1,7 @@
 """How long GetPipelineJob of another run takes while the rerun of a large run is planned or made, or a graph compiled.
 
     python bench/get_during_plan.py [--tasks 1000000] [--rounds 7] [--pause-ms 5] [--work plan rerun compile fast]
+                                    [--inputs DIR]
 
 A server in a process of its own, on a data directory with a run of so many tasks, of which one failed, and a small run.
 Nothing drives runs there: what is measured is the calls. One caller does the work, another times one Get of the small
@@ -28,6 +29,7 @@ from pathlib import Path
 
 import dags
 import grpc
+from kept import Inputs
 from reprise import PipelineService
 from reprise.domain.names import RunName
 from reprise.domain.run import Run
@@ -146,13 +148,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--pause-ms", type=float, default=5.0)
     parser.add_argument("--work", nargs="+", choices=WORK, default=WORK)
+    parser.add_argument("--inputs", type=Path, metavar="DIR", help="keep the DAGs there for the next time")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
         return serve(options.serve)
     with tempfile.TemporaryDirectory(prefix="reprise-bench-") as folder:
         data_dir = Path(folder) / "data"
-        large = fill(data_dir, options.tasks)
+        large = fill(data_dir, options.tasks, Inputs(options.inputs))
         small = RunName(PARENT, "small")
         for is_compiled in (False, True):
             chosen = [work for work in options.work if (work == "fast") is is_compiled]
@@ -184,13 +187,13 @@ def measure(server: Served, small: RunName, chosen: list[str], rounds: int, paus
         )
 
 
-def fill(data_dir: Path, tasks: int) -> Run:
+def fill(data_dir: Path, tasks: int, inputs: Inputs) -> Run:
     """A data directory with both runs; gives the large one, whose spec and records lie beside the directory too."""
     store = open_store(data_dir)
     try:
         for job_id, count in (("small", 10), ("large", tasks)):
-            dag = dags.make("layered", count)
-            spec, records = dags.spec(dag), dags.records(dag, failed={dag.leaf()})
+            dag = inputs.dag("layered", count)
+            spec, records = inputs.spec(dag), inputs.records(dag, failed={dag.leaf()})
             run = ended_run(store, spec, records, job_id)
         (data_dir.parent / "spec").write_bytes(spec)
         (data_dir.parent / "records").write_bytes(records)

@@ -1,6 +1,7 @@
 """What a plan costs: time against protobuf's own parser on the same bytes (P2), memory against those bytes (P11).
 
     python bench/plan.py [--tasks 10000 100000] [--shapes flat layered block shuffled] [--rounds 7] [--component-each]
+                         [--inputs DIR]
     python bench/plan.py --memory [--tasks 1000000]
 
 P2: the spec has changed, so all of it is read and every key computed anew. The serialised Struct and the original's
@@ -28,9 +29,11 @@ from pathlib import Path
 
 import dags
 from google.protobuf import struct_pb2
+from kept import Inputs
 from reprise import _core
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.pb.v1 import rerun_pb2
+from rounds import counted
 
 _FILES = ("request", "spec", "records")
 
@@ -60,13 +63,13 @@ def shown(name: str, rounds: list[tuple[float, float]], tasks: int) -> str:
     )
 
 
-def compare(shape: str, tasks: int, rounds: int, is_component_each: bool) -> None:
-    dag = dags.make(shape, tasks)
-    old = dags.spec(dag, is_component_each=is_component_each)
-    left = dags.records(dag)
+def compare(inputs: Inputs, shape: str, tasks: int, rounds: int, is_component_each: bool) -> None:
+    dag = inputs.dag(shape, tasks)
+    old = inputs.spec(dag, is_component_each=is_component_each)
+    left = inputs.records(dag)
+    request = asked(old, left)
     for edit, changed in edited(dag).items():
-        new = dags.spec(dag, changed=changed, is_component_each=is_component_each)
-        request = asked(old, left)
+        new = dags.with_changed(old, dag, changed)
         agree(dag, changed, _core.plan_in_parts(request, new, left, []))
 
         def parse(new: bytes = new) -> object:
@@ -76,7 +79,7 @@ def compare(shape: str, tasks: int, rounds: int, is_component_each: bool) -> Non
             return _core.plan_in_parts(request, new, left, [])
 
         parsing, planning = [], []
-        for _ in range(rounds):
+        for _ in counted(rounds):
             parsing.append(timed(parse))
             planning.append(timed(plan))
         ratios = [planned[0] / parsed[0] for planned, parsed in zip(planning, parsing, strict=True)]
@@ -112,13 +115,11 @@ def agree(
     assert found == dags.verdicts(dag, changed)
 
 
-def measure_memory(shape: str, tasks: int) -> None:
+def measure_memory(shape: str, tasks: int, inputs: Path | None) -> None:
     """Makes the request in another process, so that nothing of that counts here."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(
-            [sys.executable, __file__, "--write", folder, "--shapes", shape, "--tasks", str(tasks)],
-            check=True,
-        )
+        command = [sys.executable, __file__, "--write", folder, "--shapes", shape, "--tasks", str(tasks)]
+        subprocess.run(command + (["--inputs", str(inputs)] if inputs else []), check=True)
         done = subprocess.run(
             [sys.executable, __file__, "--plan", folder], check=True, capture_output=True, text=True
         )
@@ -131,10 +132,12 @@ def measure_memory(shape: str, tasks: int) -> None:
     )
 
 
-def write_files(folder: Path, dag: dags.Dag) -> None:
+def write_files(folder: Path, inputs: Inputs, shape: str, tasks: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    left, new = dags.records(dag), dags.spec(dag, changed={dag.leaf()})
-    for name, content in zip(_FILES, (asked(dags.spec(dag), left), new, left), strict=True):
+    dag = inputs.dag(shape, tasks)
+    left, old = inputs.records(dag), inputs.spec(dag)
+    new = dags.with_changed(old, dag, {dag.leaf()})
+    for name, content in zip(_FILES, (asked(old, left), new, left), strict=True):
         (folder / name).write_bytes(content)
 
 
@@ -161,6 +164,7 @@ def main() -> None:
     options.add_argument(
         "--component-each", action="store_true", help="as the KFP compiler writes components"
     )
+    options.add_argument("--inputs", type=Path, metavar="DIR", help="keep the DAGs there for the next time")
     options.add_argument("--memory", action="store_true", help="P11 instead of P2")
     options.add_argument(
         "--write",
@@ -173,15 +177,15 @@ def main() -> None:
     if chosen.plan:
         return plan_files(chosen.plan)
     if chosen.write:
-        return write_files(chosen.write, dags.make(chosen.shapes[0], chosen.tasks[0]))
+        return write_files(chosen.write, Inputs(chosen.inputs), chosen.shapes[0], chosen.tasks[0])
     for tasks in chosen.tasks or ([1_000_000] if chosen.memory else [10_000, 100_000]):
         for shape in chosen.shapes or (
             ["layered"] if chosen.memory else ["flat", "layered", "block", "shuffled"]
         ):
             if chosen.memory:
-                measure_memory(shape, tasks)
+                measure_memory(shape, tasks, chosen.inputs)
             else:
-                compare(shape, tasks, chosen.rounds, chosen.component_each)
+                compare(Inputs(chosen.inputs), shape, tasks, chosen.rounds, chosen.component_each)
     return None
 
 

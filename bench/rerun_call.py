@@ -1,6 +1,7 @@
 """P4: a rerun without configs of a run of which one task failed, durable when answered, SQLite with synchronous=FULL.
 
     python bench/rerun_call.py [--tasks 100000] [--shapes layered block shuffled] [--rounds 7] [--artifacts] [--etag]
+                               [--inputs DIR]
 
 Against reading the run's records from a file, and writing and syncing as many bytes. `--artifacts`: every task has left
 one on the local disk. `--etag`: the caller carries out a plan, for which every artifact is looked at.
@@ -18,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import dags
+from kept import Inputs
 from reprise.artifact.local import LocalArtifacts
 from reprise.domain.commands import CreateRun
 from reprise.domain.names import Parent, RunName
@@ -87,19 +89,21 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--artifacts", action="store_true")
     parser.add_argument("--etag", action="store_true")
+    parser.add_argument("--inputs", type=Path, metavar="DIR", help="keep the DAGs there for the next time")
     options = parser.parse_args()
+    options.inputs = Inputs(options.inputs)
     for shape in options.shapes:
         for tasks in options.tasks:
             measure(shape, tasks, options)
 
 
 def measure(shape: str, tasks: int, options: argparse.Namespace) -> None:
-    dag = dags.make(shape, tasks)
+    dag = options.inputs.dag(shape, tasks)
     failed = {dag.leaf()}
     with tempfile.TemporaryDirectory(prefix="reprise-bench-") as temporary:
         folder = Path(temporary)
-        spec = dags.spec(dag, has_artifacts=options.artifacts)
-        records = dags.records(dag, failed=failed, has_artifacts=options.artifacts)
+        spec = options.inputs.spec(dag, has_artifacts=options.artifacts)
+        records = options.inputs.records(dag, failed=failed, has_artifacts=options.artifacts)
         if options.artifacts:
             records = with_files(records, folder / "artifacts")
         request = dags.request(b"", b"", records)

@@ -1,6 +1,7 @@
 """P1: the plan of a rerun whose spec is unchanged, bytes in and out, against graph libraries doing the diff alone.
 
     python bench/rerun_plan.py [--tasks 10000 100000] [--shapes layered block shuffled] [--rounds 7]
+                               [--inputs DIR]
 
 One task in a hundred failed in the original, or one leaf alone. The peers get what they need as Python objects, not as
 bytes, and decide only which tasks run and which come after those. All decisions are compared first. Needs
@@ -11,10 +12,12 @@ from __future__ import annotations
 
 import argparse
 import random
+from pathlib import Path
 
 import dags
 import networkx
 import rustworkx
+from kept import Inputs
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.pb.v1 import rerun_pb2
 from reprise.plan import Pieces, compile_run, plan_in_parts, plan_unchanged
@@ -62,9 +65,11 @@ def failures(dag: dags.Dag) -> dict[str, set[int]]:
     return {"1% of the tasks failed": some, "one leaf failed": {dag.leaf()}}
 
 
-def compare(dag: dags.Dag, what: str, failed: set[int], rounds: int, has_networkx: bool) -> None:
-    spec = dags.spec(dag)
-    stored = dags.records(dag, failed=failed)
+def compare(
+    inputs: Inputs, dag: dags.Dag, what: str, failed: set[int], rounds: int, has_networkx: bool
+) -> None:
+    spec = inputs.spec(dag)
+    stored = inputs.records(dag, failed=failed)
     asked = dags.request(b"", b"", stored)
     asked.original.records = b""
     pieces = Pieces(asked, spec, stored)
@@ -103,12 +108,14 @@ def main() -> None:
     parser.add_argument(
         "--networkx-up-to", type=int, default=100_000, help="it takes 10 s for a million tasks"
     )
+    parser.add_argument("--inputs", type=Path, metavar="DIR", help="keep the DAGs there for the next time")
     options = parser.parse_args()
+    inputs = Inputs(options.inputs)
     for shape in options.shapes:
         for tasks in options.tasks:
-            dag = dags.make(shape, tasks)
+            dag = inputs.dag(shape, tasks)
             for what, failed in failures(dag).items():
-                compare(dag, what, failed, options.rounds, tasks <= options.networkx_up_to)
+                compare(inputs, dag, what, failed, options.rounds, tasks <= options.networkx_up_to)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 //!
 //! Invariant: the text is that of [`Value::from_protobuf`] followed by [`Value::to_json`], without building the value.
 
+use sha2::{Digest, Sha256};
+
 use crate::json::{write_double, write_int, write_unchecked_string};
 use crate::value::{Value, ValueError, MAX_NESTING};
 use crate::wire::{Field, Reader, WireError};
@@ -10,14 +12,76 @@ use crate::wire::{Field, Reader, WireError};
 pub fn write_protobuf(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), ValueError> {
     let start = out.len();
     write_value(Reader::new(bytes), 0, out)?;
-    // Strings were copied as they came. Quotes stand between any two, so all are UTF-8 if and only if the whole is.
-    match std::str::from_utf8(out.get(start..).unwrap_or(&[])) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(ValueError::Wire(WireError::BadUtf8)),
+    check_utf8(out.get(start..).unwrap_or(&[]))
+}
+
+/// The SHA-256 of the canonical text of the Struct in `bytes`, which is never held as a whole.
+pub fn struct_digest(bytes: &[u8]) -> Result<[u8; 32], ValueError> {
+    let mut out = Hashed { text: Vec::with_capacity(2 * HASHED_AT_ONCE), hasher: Sha256::new() };
+    write_struct(Reader::new(bytes), 1, &mut out)?;
+    out.take()?;
+    Ok(out.hasher.finalize().into())
+}
+
+/// Where canonical text goes.
+trait Output {
+    fn text(&mut self) -> &mut Vec<u8>;
+
+    /// A member of a struct has been written.
+    fn member_ended(&mut self) -> Result<(), ValueError>;
+}
+
+impl Output for Vec<u8> {
+    #[inline(always)]
+    fn text(&mut self) -> &mut Vec<u8> {
+        self
+    }
+
+    #[inline(always)]
+    fn member_ended(&mut self) -> Result<(), ValueError> {
+        Ok(())
     }
 }
 
-fn write_value(mut reader: Reader<'_>, depth: usize, out: &mut Vec<u8>) -> Result<(), ValueError> {
+/// Text that is hashed piece by piece.
+struct Hashed {
+    text: Vec<u8>,
+    hasher: Sha256,
+}
+
+/// So many bytes stay in the nearest cache.
+const HASHED_AT_ONCE: usize = 1 << 13;
+
+impl Hashed {
+    fn take(&mut self) -> Result<(), ValueError> {
+        check_utf8(&self.text)?;
+        self.hasher.update(&self.text);
+        self.text.clear();
+        Ok(())
+    }
+}
+
+impl Output for Hashed {
+    #[inline]
+    fn text(&mut self) -> &mut Vec<u8> {
+        &mut self.text
+    }
+
+    #[inline]
+    fn member_ended(&mut self) -> Result<(), ValueError> {
+        if self.text.len() >= HASHED_AT_ONCE {
+            self.take()?;
+        }
+        Ok(())
+    }
+}
+
+/// Strings are copied as they come. Quotes stand between any two, so all are UTF-8 if and only if the whole is.
+fn check_utf8(text: &[u8]) -> Result<(), ValueError> {
+    std::str::from_utf8(text).map(|_| ()).map_err(|_| ValueError::Wire(WireError::BadUtf8))
+}
+
+fn write_value<O: Output>(mut reader: Reader<'_>, depth: usize, out: &mut O) -> Result<(), ValueError> {
     // A oneof: of several fields the last counts.
     let mut last: Option<Field<'_>> = None;
     while let Some(field) = reader.next_field()? {
@@ -26,16 +90,16 @@ fn write_value(mut reader: Reader<'_>, depth: usize, out: &mut Vec<u8>) -> Resul
         }
     }
     let Some(field) = last else {
-        out.extend_from_slice(b"null");
+        out.text().extend_from_slice(b"null");
         return Ok(());
     };
     match field.number {
-        2 => write_number(field.double()?, out)?,
-        3 => write_unchecked_string(field.bytes()?, out),
-        4 => out.extend_from_slice(if field.bool()? { b"true" } else { b"false" }),
+        2 => write_number(field.double()?, out.text())?,
+        3 => write_unchecked_string(field.bytes()?, out.text()),
+        4 => out.text().extend_from_slice(if field.bool()? { b"true" } else { b"false" }),
         5 => write_struct(field.message()?, depth + 1, out)?,
         6 => write_list(field.message()?, depth + 1, out)?,
-        _ => out.extend_from_slice(b"null"),
+        _ => out.text().extend_from_slice(b"null"),
     }
     Ok(())
 }
@@ -57,26 +121,26 @@ fn write_number(number: f64, out: &mut Vec<u8>) -> Result<(), ValueError> {
     Ok(())
 }
 
-fn write_list(mut reader: Reader<'_>, depth: usize, out: &mut Vec<u8>) -> Result<(), ValueError> {
+fn write_list<O: Output>(mut reader: Reader<'_>, depth: usize, out: &mut O) -> Result<(), ValueError> {
     if depth > MAX_NESTING {
         return Err(ValueError::TooDeep);
     }
     let mut separator = b'[';
     while let Some(field) = reader.next_field()? {
         if field.number == 1 {
-            out.push(separator);
+            out.text().push(separator);
             separator = b',';
             write_value(field.message()?, depth, out)?;
         }
     }
     if separator == b'[' {
-        out.push(separator);
+        out.text().push(separator);
     }
-    out.push(b']');
+    out.text().push(b']');
     Ok(())
 }
 
-fn write_struct(mut reader: Reader<'_>, depth: usize, out: &mut Vec<u8>) -> Result<(), ValueError> {
+fn write_struct<O: Output>(mut reader: Reader<'_>, depth: usize, out: &mut O) -> Result<(), ValueError> {
     if depth > MAX_NESTING {
         return Err(ValueError::TooDeep);
     }
@@ -103,19 +167,20 @@ fn write_struct(mut reader: Reader<'_>, depth: usize, out: &mut Vec<u8>) -> Resu
         if members.get(index + 1).is_some_and(|(next, _)| next == key) {
             continue;
         }
-        out.push(separator);
+        out.text().push(separator);
         separator = b',';
-        write_unchecked_string(key, out);
-        out.push(b':');
+        write_unchecked_string(key, out.text());
+        out.text().push(b':');
         match value {
             Some(reader) => write_value(*reader, depth, out)?,
-            None => out.extend_from_slice(b"null"),
+            None => out.text().extend_from_slice(b"null"),
         }
+        out.member_ended()?;
     }
     if separator == b'{' {
-        out.push(separator);
+        out.text().push(separator);
     }
-    out.push(b'}');
+    out.text().push(b'}');
     Ok(())
 }
 
@@ -202,5 +267,29 @@ mod tests {
             bytes = writer.into_bytes();
         }
         assert_eq!(write_protobuf(&bytes, &mut Vec::new()), Err(ValueError::TooDeep));
+    }
+
+    #[test]
+    fn a_struct_that_is_hashed_in_pieces_has_the_digest_of_its_text() {
+        let members = |count: usize| {
+            let mut writer = Writer::new();
+            for member in (0..count).rev() {
+                writer.message(1, |entry| {
+                    entry.string(1, &format!("key {member:05}"));
+                    entry.message(2, |inner| value(inner, &Value::from_json(r#"{"a":[1,{"b":"é"}]}"#).unwrap()));
+                });
+            }
+            writer
+        };
+        for count in [0, 3, 2000] {
+            let bytes = members(count);
+            let mut whole = Writer::new();
+            whole.bytes_always(5, bytes.as_bytes());
+            let text = written(whole.as_bytes());
+            assert_eq!(struct_digest(bytes.as_bytes()), Ok(Sha256::digest(&text).into()), "{count} members");
+        }
+        let mut broken = members(2000);
+        broken.bytes_always(1, b"\x0a\x02\xff\xff");
+        assert_eq!(struct_digest(broken.as_bytes()), Err(ValueError::Wire(WireError::BadUtf8)));
     }
 }

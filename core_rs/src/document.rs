@@ -99,6 +99,13 @@ impl<'a> Members<'a> {
     }
 }
 
+/// The bytes of a Struct as two Structs, of which the first has the first members.
+pub(crate) fn halves_of_members(bytes: &[u8]) -> Result<(&[u8], &[u8]), WireError> {
+    let mut reader = Reader::new(bytes);
+    while reader.rest().len() > bytes.len() / 2 && reader.next_field()?.is_some() {}
+    Ok(bytes.split_at(bytes.len() - reader.rest().len()))
+}
+
 /// The items of a ListValue.
 pub struct Items<'a> {
     reader: Reader<'a>,

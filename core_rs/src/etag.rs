@@ -4,10 +4,9 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::canonical::write_protobuf;
+use crate::canonical::struct_digest;
 use crate::messages::{Message, RunRequest};
 use crate::value::Value;
-use crate::wire::Writer;
 
 /// The digest of a request: spec, parameters, configs, the original's outcomes and the presence of their artifacts.
 pub fn digest(request: &RunRequest<'_>) -> [u8; 32] {
@@ -20,7 +19,8 @@ pub fn digest(request: &RunRequest<'_>) -> [u8; 32] {
 
 /// The digest of a spec: equal for all bytes that mean the same.
 pub fn spec_digest(spec: &[u8]) -> [u8; 32] {
-    Sha256::digest(canonical_spec(spec)).into()
+    // Every Struct with equal members has the same canonical text, whatever their order in the bytes.
+    struct_digest(spec).unwrap_or_else(|_| Sha256::digest(spec).into())
 }
 
 /// The same of a request whose spec has that digest; the spec itself and, where their digests are in the request, the
@@ -147,20 +147,6 @@ fn look_into(bytes: &[u8], depth: Depth, count: &mut u64, found: &mut Vec<(u64, 
 
 /// `Presence::Present`; what is higher is not as it was.
 const PRESENT: i64 = 1;
-
-/// Every Struct with equal members has the same canonical text, whatever their order in the bytes.
-fn canonical_spec(bytes: &[u8]) -> Vec<u8> {
-    let mut value = Writer::with_capacity(bytes.len() + 12);
-    value.bytes_always(STRUCT_VALUE, bytes);
-    let mut canonical = Vec::with_capacity(bytes.len());
-    match write_protobuf(value.as_bytes(), &mut canonical) {
-        Ok(()) => canonical,
-        Err(_) => bytes.to_vec(),
-    }
-}
-
-/// The field of a google.protobuf.Value that holds a Struct.
-const STRUCT_VALUE: u32 = 5;
 
 fn canonical_json(text: &str) -> String {
     Value::from_json(text).map_or_else(|_| text.to_owned(), |value| value.to_json())

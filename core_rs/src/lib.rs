@@ -9,6 +9,7 @@ pub mod compiled;
 pub mod details;
 pub mod document;
 mod etag;
+mod halves;
 pub mod json;
 pub mod key;
 mod key_compare;

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::halves::in_halves;
 use crate::machine::stored::Stored;
 use crate::machine::{Machine, Mode, Planned, Prior};
 use crate::messages::{Message, PlanResult, Problem, RunRequest, TaskRecord};
@@ -32,8 +33,8 @@ pub fn plan_bytes(request: &RunRequest<'_>) -> Vec<u8> {
     while_dropping(rest, is_large(request), || {
         let mut writer = Writer::with_capacity(planned.size() + TAGS_AND_LENGTHS * planned.len());
         result.encode_into(&mut writer);
-        for record in planned.iter() {
-            writer.bytes_always(TASKS, record);
+        for place in planned.places() {
+            writer.bytes_always(TASKS, planned.at(*place));
         }
         for record in dropped {
             writer.message(TASKS, |body| record.encode_into(body));
@@ -51,9 +52,13 @@ pub fn plan_in_parts(request: &RunRequest<'_>) -> Result<PlanPages, WireError> {
         beside(request, |records| sweep_checked(request, records));
     result.digest = digest.to_vec();
     while_dropping(rest, is_large(request), || {
-        let mut pages = PageWriter::default();
-        for record in planned.iter() {
-            pages.task(record)?;
+        let (first, second) = in_halves(planned.places(), |part| {
+            let mut pages = PageWriter::default();
+            part.iter().try_for_each(|place| pages.task(planned.at(*place))).map(|()| pages)
+        });
+        let mut pages = first?;
+        if let Some(second) = second {
+            pages.append(second?);
         }
         for record in dropped {
             pages.task(&record.encode())?;
@@ -90,20 +95,30 @@ fn is_large(request: &RunRequest<'_>) -> bool {
 }
 
 /// What `work` gives, and the digest of the request. Neither depends on the other, so of a large request the records are
-/// read, and then it is digested, while `work` reads the spec and goes on; the results are the same either way.
+/// read on another thread while `work` reads the spec, and when that is done and the machine has its turn, which only one
+/// thread can work on, the request is digested; the results are the same either way.
 fn beside<T>(request: &RunRequest<'_>, work: impl FnOnce(&mut Records<'_>) -> T) -> (T, [u8; 32]) {
     if !is_large(request) {
         return (work(&mut || read_records(request)), crate::etag::digest(request));
     }
     std::thread::scope(|scope| {
         let (give, take) = std::sync::mpsc::sync_channel(1);
+        let (has_spec, spec_is_read) = std::sync::mpsc::sync_channel::<()>(1);
         let digesting = std::thread::Builder::new().spawn_scoped(scope, move || {
             // Nobody takes them where the spec turns out to be wrong.
             let _ = give.send(read_records(request));
+            // The other end is dropped where nobody asks for them.
+            let _ = spec_is_read.recv();
             crate::etag::digest(request)
         });
         // Asked for again, or without that thread, they are read here.
-        let done = work(&mut || take.recv().unwrap_or_else(|_| read_records(request)));
+        let done = {
+            let mut has_spec = Some(has_spec);
+            work(&mut || {
+                has_spec.take();
+                take.recv().unwrap_or_else(|_| read_records(request))
+            })
+        };
         let digest = match digesting.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(digest)) => digest,
             Ok(Err(panic)) => std::panic::resume_unwind(panic),

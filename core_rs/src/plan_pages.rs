@@ -80,6 +80,21 @@ impl PageWriter {
         Ok(())
     }
 
+    /// The tasks of another one come after its own.
+    pub(crate) fn append(&mut self, next: PageWriter) {
+        let before = self.tasks.as_bytes().len() as u64;
+        for end in next.pages.ends.chunks_exact(size_of::<u64>()) {
+            let end = end.try_into().map_or(0, u64::from_ne_bytes);
+            self.pages.ends.extend_from_slice(&(before + end).to_ne_bytes());
+        }
+        self.tasks.raw(next.tasks.as_bytes());
+        self.pages.cache_keys.extend_from_slice(&next.pages.cache_keys);
+        self.unchecked.extend(next.unchecked);
+        for (verdict, count) in next.counts {
+            *self.counts.entry(verdict).or_default() += count;
+        }
+    }
+
     /// All tasks have been given; `head` is the result without them.
     pub(crate) fn finish(self, head: &PlanResult) -> PlanPages {
         let mut counted = Writer::new();

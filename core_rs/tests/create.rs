@@ -247,6 +247,34 @@ fn a_fan_of_thirty_thousand_tasks_is_planned_and_joined() {
 }
 
 #[test]
+fn many_tasks_tell_their_problems_in_the_order_of_few() {
+    let mut tasks = serde_json::Map::new();
+    for index in 0..6_000 {
+        tasks.insert(format!("t{index:06}"), task("comp-a", json!({"x": "in:p", "note": "so that the spec is large ".repeat(9)})));
+    }
+    for (name, wrong) in [("t000010", "cachingOptions"), ("t005990", "triggerPolicy")] {
+        tasks[name][wrong] = json!(7);
+    }
+    let spec = |tasks: &serde_json::Map<String, Json>| {
+        let leaf = leaf("a", &[("x", "STRING"), ("note", "STRING")]);
+        let mut spec = pipeline(components(&[("comp-a", leaf)]), Json::Object(tasks.clone()));
+        spec["root"]["inputDefinitions"] = json!({"parameters": {"p": {"parameterType": "STRING"}}});
+        request(&spec, json!({"p": "1"}))
+    };
+    let wrong = ["t000010'].cachingOptions", "t005990'].triggerPolicy"];
+    let found = problems(&spec(&tasks));
+    assert!(found.len() == 2 && found.iter().zip(wrong).all(|(found, wrong)| found.contains(wrong)), "{found:?}");
+    for name in ["t000010", "t005990"] {
+        tasks.insert(name.into(), task("comp-gone", json!({"x": "from:nobody"})));
+    }
+    let needs = |name: &str| [format!("{name}'].dependentTasks[0]"), format!("{name}'].inputs.parameters['x'].producerTask")];
+    let components = ["t000010", "t005990"].map(|name| format!("{name}'].componentRef.name"));
+    let expected = [needs("t000010"), needs("t005990"), components].concat();
+    let found = problems(&spec(&tasks));
+    assert!(found.len() == 6 && found.iter().zip(&expected).all(|(found, wrong)| found.contains(wrong)), "{found:?}");
+}
+
+#[test]
 fn no_bytes_make_the_core_panic() {
     let mut good = request(&with_parameters(json!({"p": {"parameterType": "STRING"}})), json!({"p": "1"})).encode();
     // A small generator, so that the test is the same each time.

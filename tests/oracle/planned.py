@@ -32,6 +32,7 @@ class Planned:
     is_fan_in: bool = (
         False  # a loop that is not left out itself: iterations without output are left out of its lists
     )
+    is_skipped_inside: bool = False  # a DAG that is not left out itself, only all that is in it
     is_empty: bool = False  # a DAG in which nothing is still open
     is_closed_box: bool = False  # a loop whose items are not known yet
     would_skip: bool = False  # left out, unless its condition turns out to be false
@@ -52,7 +53,9 @@ class Planned:
             return MAYBE
         if self.is_fan_in:
             return 0
-        return SURELY if self.verdict == SKIP else self.lacking.get(slot, 0)
+        if self.verdict == SKIP and not self.is_skipped_inside:
+            return SURELY
+        return self.lacking.get(slot, 0)
 
     def output(self, slot: Slot) -> Any:
         if (self.kind == "CONTAINER" and not self.is_settled) or self.is_closed_box:
@@ -97,6 +100,7 @@ def summary_of(
     is_first: bool,
 ) -> Planned:
     verdicts = {child.verdict for child in children}
+    is_skipped_inside = False
     if gate == CLOSED:
         verdict, outputs = NOT_TRIGGERED, {}
     elif gate == CONDITION_UNKNOWN:
@@ -110,7 +114,7 @@ def summary_of(
     elif REUSE in verdicts or SKIP not in verdicts:
         verdict = EXECUTE if is_first else REUSE
     else:
-        verdict = SKIP
+        verdict, is_skipped_inside = SKIP, True
     is_empty = not verdicts & {EXECUTE, RE_EVALUATE} or all(child.is_empty for child in children)
     may_not_start = gate == CONDITION_UNKNOWN
     return Planned(
@@ -120,6 +124,7 @@ def summary_of(
         frozenset({"CHILDREN"}),
         outputs,
         original,
+        is_skipped_inside=is_skipped_inside,
         is_empty=is_empty,
         may_not_start=may_not_start,
     )

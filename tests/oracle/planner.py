@@ -507,8 +507,11 @@ class _Planner:
             self._check_outputs(one, scope.component, children, "" if is_opened else force)
             iterations.append(one)
             self.plan.tasks[path] = one
+        is_left_out = scope.force == SKIP and not scope.is_opened
         collected: dict[Slot, Any] = {}
         for section in ("parameters", "artifacts"):
+            if is_left_out:
+                break  # a loop that is left out itself has no lists, not even empty ones
             for name in scope.component.get("outputDefinitions", {}).get(section, {}):
                 values = [one.output((section, name)) for one in iterations]
                 present = [value for value in values if value is not ABSENT]
@@ -526,7 +529,6 @@ class _Planner:
             "" if scope.is_opened else scope.force,
             self.past is None,
         )
-        is_left_out = scope.force == SKIP and not scope.is_opened
         summary.is_fan_in = not is_left_out
         summary.would_skip = is_left_out and scope.gate >= CONDITION_UNKNOWN
         return summary

@@ -228,7 +228,44 @@ def test_up_to_here_means_nothing_where_here_is_gone() -> None:
     )
 
 
-@pytest.mark.parametrize("seed", [4561, 12463, 13030, 15120, 20871, 34316, 37110, 59188])
+_LOOP = {"parameterIterator": {"itemInput": "item", "items": {"raw": "[1]"}}}
+_LIST = {"parameterType": "LIST"}
+
+
+def collecting(is_optional: bool, is_in_dag: bool) -> dict[str, Any]:
+    """A task that reads the list which a loop of one item collects, out of a sub-DAG where `is_in_dag`."""
+    outputs = {"outputDefinitions": {"parameters": {"e": _LIST}}}
+    item = {"inputDefinitions": {"parameters": {"item": {"parameterType": "NUMBER_INTEGER"}}}}
+    components = {"body": {"dag": {"tasks": {"x": leaf()}, "outputs": _EXPORT}, **item, **outputs}}
+    if is_in_dag:
+        export = {"valueFromParameter": {"producerSubtask": "l", "outputParameterKey": "e"}}
+        tasks = {"l": composite("body", **_LOOP)}
+        components["holder"] = {"dag": {"tasks": tasks, "outputs": {"parameters": {"e": export}}}, **outputs}
+    producer = composite("holder") if is_in_dag else composite("body", **_LOOP)
+    reader = leaf("d")
+    reader["component"] = "reader"
+    bound = {"taskOutputParameter": {"producerTask": "d", "outputParameterKey": "e"}}
+    reader["inputs"] = {"parameters": {"x": bound}}
+    spec = spec_of({"d": producer, "r": reader}, components)
+    declared = {**_LIST, "isOptional": True} if is_optional else _LIST
+    known = spec["components"]
+    known["reader"] = {**known["leaf-reading"], "inputDefinitions": {"parameters": {"x": declared}}}
+    return spec
+
+
+def test_a_list_from_which_every_iteration_was_skipped_is_empty_also_where_a_sub_dag_hands_it_on() -> None:
+    spec = collecting(is_optional=False, is_in_dag=True)
+    agree(Step(spec, failure_rate=1.0), Step(spec, configs=[Config("d.l[0]", skip_task=True)]))
+
+
+def test_a_loop_that_stays_left_out_has_no_list_and_what_ran_without_one_is_reused() -> None:
+    spec = collecting(is_optional=True, is_in_dag=False)
+    agree(Step(spec, failure_rate=1.0), Step(spec, configs=[Config("d", skip_task=True)]), Step(spec))
+
+
+@pytest.mark.parametrize(
+    "seed", [4561, 12463, 13030, 15120, 20871, 34316, 37110, 59188, 91961, 110063, 156468]
+)
 def test_seeds_that_found_something_find_nothing_any_more(seed: int) -> None:
     _, found = compare_case(seed, ALL)
     assert found is None, str(found)

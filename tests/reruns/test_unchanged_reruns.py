@@ -60,10 +60,10 @@ class World:
         assert compiled is not None
         self.store.keep_compiled(self.original.id, compiled.graph, compiled.labels)
 
-    def claimed(self, run: Run) -> tuple[bytes, bytes, bytes, bytes]:
+    def claimed(self, run: Run) -> tuple[bytes, bytes, bytes]:
         (claimed,) = self.store.claim_runs("test", 1, time.time_ns(), 60)
         assert claimed.run.id == run.id
-        return claimed.request, claimed.spec, claimed.original_spec, claimed.original_records
+        return claimed.request, claimed.spec, claimed.original_records
 
     def artifacts(self) -> list[tuple[int, Path]]:
         """(whose, where) of each task's."""
@@ -94,7 +94,7 @@ def test_a_rerun_by_reference_is_stored_as_the_general_way_stores_it(world: Worl
     for request in (general, fast):
         request.settings.ClearField("job_id")
         request.settings.ClearField("resource_name")
-    assert general == fast and by_records[1:] == by_reference[1:] == (world.spec, world.spec, world.records)
+    assert general == fast and by_records[1:] == by_reference[1:] == (world.spec, world.records)
 
 
 def test_neither_spec_nor_records_are_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +152,7 @@ def test_a_deleted_original_takes_its_compiled_run_along_and_leaves_reruns_whole
     assert world.store.find_compiled_labels(world.original.id) == b""
     with pytest.raises(NotFound):
         world.service.create(replace(world.command, job_id="late"))
-    assert world.claimed(run)[1:] == (world.spec, world.spec, world.records)
+    assert world.claimed(run)[1:] == (world.spec, world.records)
 
 
 def test_the_original_must_be_of_the_same_parent_and_have_ended(world: World) -> None:

@@ -116,5 +116,12 @@ def ended_run(store: Store, job_id: str, state: RunState = RunState.SUCCEEDED, *
     return store.get_run(run.name)
 
 
+def original_spec(store: Store, job_id: str) -> bytes:
+    """What is kept of a rerun's original, to explain the one by the other."""
+    digest = store.get_recorded(name_of(job_id)).original_spec_digest
+    assert digest is not None
+    return store.get_spec(digest)
+
+
 def job_ids(runs: Sequence[Run]) -> list[str]:
     return [run.name.job_id for run in runs]

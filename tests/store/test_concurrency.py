@@ -22,7 +22,19 @@ from reprise.domain.run import (
 from reprise.domain.states import AttemptState, RunState, TaskState
 from reprise.store.sql import SqlStore
 
-from .building import CANCELLED, PARENT, T0, Owner, attempt, claim, ended_run, name_of, new_run, task
+from .building import (
+    CANCELLED,
+    PARENT,
+    T0,
+    Owner,
+    attempt,
+    claim,
+    ended_run,
+    name_of,
+    new_run,
+    original_spec,
+    task,
+)
 from .looking import Look, assert_blobs_are_counted, assert_states_moved_legally, changes_of
 
 ROUNDS = 30
@@ -137,7 +149,7 @@ def test_deleting_an_original_while_it_is_rerun_breaks_no_rerun(store: SqlStore,
             assert f"runs/{original.id}" in garbage
         else:
             claimed = claim(store, f"rerun-{index}").claimed
-            assert claimed.original_spec == b"spec %d" % index
+            assert original_spec(store, f"rerun-{index}") == b"spec %d" % index
             assert claimed.original_records == b"records of run-%d" % index
             assert f"runs/{original.id}" not in garbage
     assert_blobs_are_counted(look)

@@ -13,7 +13,14 @@ use crate::wire::Writer;
 pub struct Planned {
     bytes: Writer,
     /// Where the record of each task lies; by id.
-    places: Vec<(usize, usize)>,
+    places: Vec<Place>,
+}
+
+/// Where a record lies.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place {
+    start: usize,
+    end: usize,
 }
 
 /// The field of a TaskRecord that holds the key for which the cross-run cache may be asked.
@@ -22,8 +29,7 @@ pub(super) const CACHE_KEY: u32 = 38;
 impl Planned {
     /// The record of a task.
     pub fn get(&self, id: NodeId) -> &[u8] {
-        let (start, end) = self.places.get(id as usize).copied().unwrap_or_default();
-        self.bytes.as_bytes().get(start..end).unwrap_or(&[])
+        self.at(self.places.get(id as usize).copied().unwrap_or_default())
     }
 
     /// How many bytes all records have.
@@ -41,9 +47,14 @@ impl Planned {
         self.places.is_empty()
     }
 
-    /// All records, in id order.
-    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        (1..self.places.len() as NodeId).map(|id| self.get(id))
+    /// Where all records lie, in id order.
+    pub fn places(&self) -> &[Place] {
+        self.places.get(1..).unwrap_or(&[])
+    }
+
+    /// The record that lies there.
+    pub fn at(&self, place: Place) -> &[u8] {
+        self.bytes.as_bytes().get(place.start..place.end).unwrap_or(&[])
     }
 }
 
@@ -55,10 +66,10 @@ impl Machine {
         self.write_planned(id, told, &mut planned.bytes);
         let end = planned.bytes.as_bytes().len();
         if planned.places.len() < self.nodes.len() {
-            planned.places.resize(self.nodes.len(), (0, 0));
+            planned.places.resize(self.nodes.len(), Place::default());
         }
         if let Some(place) = planned.places.get_mut(id as usize) {
-            *place = (start, end);
+            *place = Place { start, end };
         }
         self.planned = planned;
     }

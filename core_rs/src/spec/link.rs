@@ -6,13 +6,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::document::{Members, Node};
-use crate::spec::order::topological;
 use crate::spec::problems::{Path, Problems};
-use crate::spec::raw::{RawComponent, RawDag, RawOutput, RawSource, RawTask};
+use crate::spec::raw::RawComponent;
 use crate::spec::read::{Read, SpecReader};
 use crate::spec::{
-    Body, Component, Dag, DagOutput, Executor, ExecutorBody, InputArtifact, InputParameter, OutputArtifact,
-    OutputParameter, Spec, Task,
+    Body, Component, Executor, ExecutorBody, InputArtifact, InputParameter, OutputArtifact, OutputParameter, Spec,
 };
 
 /// How deep DAGs may lie inside each other.
@@ -20,9 +18,6 @@ pub const MAX_DAG_DEPTH: usize = 64;
 
 /// How many tasks a run may have before its loops are expanded.
 pub const MAX_TASKS: u64 = 2_000_000;
-
-/// So many names are compared one by one.
-const FEW_NAMES: usize = 8;
 
 const SPEC: &str = "pipeline_job.pipeline_spec";
 
@@ -147,7 +142,7 @@ impl<'a> Linker<'a, '_> {
             let body = match (&component.dag, component.executor_label) {
                 (Some(dag), _) => {
                     let at = at.field("dag");
-                    Body::Dag(self.dag(component, dag, &at))
+                    Body::Dag(self.dag(index as u32, component, dag, &at))
                 }
                 (None, Some(_)) if index == root => {
                     self.problems.add(at, "the root has to be a dag");
@@ -243,145 +238,5 @@ impl<'a> Linker<'a, '_> {
                 );
             }
         }
-    }
-
-    fn dag(&mut self, component: &RawComponent<'a>, raw: &RawDag<'a>, at: &Path<'_>) -> Dag {
-        let tasks_at = at.field("tasks");
-        let mut sorted: Vec<&RawTask<'a>> = raw.tasks.iter().collect();
-        sorted.sort_by_key(|task| task.name);
-        let mut by_name: HashMap<&str, u32> = HashMap::with_capacity(sorted.len());
-        for (index, task) in sorted.iter().enumerate() {
-            if by_name.insert(task.name, index as u32).is_some() {
-                self.problems.add(tasks_at.key(task.name), "occurs twice");
-            }
-            if task.name.is_empty() || task.name.contains(['.', '/']) || task.name.chars().any(char::is_control) {
-                self.problems
-                    .add(tasks_at.key(task.name), "a task's name is not empty and has no dots, slashes or control characters");
-            }
-        }
-        let upstream: Vec<Vec<u32>> =
-            sorted.iter().map(|task| self.upstream(task, &by_name, &tasks_at.key(task.name))).collect();
-        let order = match topological(&upstream) {
-            Ok(order) => order,
-            Err(cycle) => {
-                let mut names: Vec<&str> =
-                    cycle.iter().filter_map(|&index| sorted.get(index as usize)).map(|task| task.name).collect();
-                let first = names.first().copied().unwrap_or("");
-                names.push(first);
-                let message = format!("the tasks wait for each other: {}", names.join(" -> "));
-                self.problems.add(tasks_at.key(first).field("dependentTasks"), message);
-                return Dag::default();
-            }
-        };
-        let mut place = vec![0u32; sorted.len()];
-        for (index, &old) in order.iter().enumerate() {
-            if let Some(slot) = place.get_mut(old as usize) {
-                *slot = index as u32;
-            }
-        }
-        let placed = |name: &str| by_name.get(name).and_then(|&old| place.get(old as usize)).copied();
-        let scope = DagScope { component, tasks: &sorted, placed: &placed, order: &order };
-        let mut tasks: Vec<Task> = Vec::with_capacity(order.len());
-        for &old in &order {
-            let (Some(task), Some(before)) = (sorted.get(old as usize), upstream.get(old as usize)) else { continue };
-            let mut before: Vec<u32> = before.iter().filter_map(|&i| place.get(i as usize).copied()).collect();
-            before.sort_unstable();
-            let task_at = tasks_at.key(task.name);
-            let task = self.task(task, before, &scope, &task_at);
-            tasks.push(task);
-        }
-        let mut downstream: Vec<Vec<u32>> = vec![Vec::new(); tasks.len()];
-        for (index, task) in tasks.iter().enumerate() {
-            for &before in &task.upstream {
-                if let Some(list) = downstream.get_mut(before as usize) {
-                    list.push(index as u32);
-                }
-            }
-        }
-        for (task, list) in tasks.iter_mut().zip(downstream) {
-            task.downstream = list.into();
-        }
-        let outputs = self.dag_outputs(&raw.outputs, &scope, &at.field("outputs").field("parameters"), false);
-        let artifacts = self.dag_outputs(&raw.output_artifacts, &scope, &at.field("outputs").field("artifacts"), true);
-        Dag { tasks: tasks.into(), by_name: place.into(), outputs, output_artifacts: artifacts }
-    }
-
-    fn upstream(&mut self, task: &RawTask<'_>, by_name: &HashMap<&str, u32>, at: &Path<'_>) -> Vec<u32> {
-        let mut upstream = Vec::with_capacity(task.dependent.len());
-        for (index, name) in task.dependent.iter().enumerate() {
-            match by_name.get(name) {
-                Some(&found) => upstream.push(found),
-                None => self
-                    .problems
-                    .add(at.field("dependentTasks").index(index), format!("the dag has no task {name:?}")),
-            }
-        }
-        let are_all_known = upstream.len() == task.dependent.len();
-        for (group, bindings) in [("parameters", &task.parameters), ("artifacts", &task.artifacts)] {
-            for binding in bindings.iter() {
-                if let RawSource::Output(producer, _) | RawSource::FinalStatus(producer) = binding.source {
-                    // Compilers list every producer there, and a few names are compared faster than looked up.
-                    if are_all_known && task.dependent.iter().take(FEW_NAMES).any(|name| *name == producer) {
-                        continue;
-                    }
-                    match by_name.get(producer) {
-                        Some(&found) => upstream.push(found),
-                        None => self.problems.add(
-                            at.field("inputs").field(group).key(binding.name).field("producerTask"),
-                            format!("the dag has no task {producer:?}"),
-                        ),
-                    }
-                }
-            }
-        }
-        upstream.sort_unstable();
-        upstream.dedup();
-        upstream
-    }
-
-    fn dag_outputs(
-        &mut self,
-        raw: &[RawOutput<'_>],
-        scope: &DagScope<'_, 'a>,
-        at: &Path<'_>,
-        is_artifact: bool,
-    ) -> Box<[DagOutput]> {
-        let mut outputs: Vec<DagOutput> = Vec::with_capacity(raw.len());
-        for output in raw {
-            let at = at.key(output.name);
-            let declared = self.declared_of(scope);
-            let index = if is_artifact { declared.output_artifact(output.name) } else { declared.output(output.name) };
-            let Some(index) = index else {
-                self.problems.add(at, "is not in the component's outputDefinitions");
-                continue;
-            };
-            let mut selectors = Vec::with_capacity(output.selectors.len());
-            for (producer, key) in &output.selectors {
-                if (scope.placed)(producer).is_none() {
-                    self.problems.add(at.field("producerSubtask"), format!("the dag has no task {producer:?}"));
-                } else if let Some(selector) = self.producer(scope, producer, key, is_artifact, &at) {
-                    selectors.push(selector);
-                }
-            }
-            outputs.push(DagOutput { output: index, selectors: selectors.into(), is_one_of: output.is_one_of });
-        }
-        outputs.sort_by_key(|output| output.output);
-        outputs.into()
-    }
-
-}
-
-/// What the parts of one DAG are looked up in.
-pub(super) struct DagScope<'s, 'a> {
-    pub(super) component: &'s RawComponent<'a>,
-    tasks: &'s [&'s RawTask<'a>],
-    pub(super) placed: &'s dyn Fn(&str) -> Option<u32>,
-    order: &'s [u32],
-}
-
-impl<'s, 'a> DagScope<'s, 'a> {
-    pub(super) fn raw_task(&self, placed: u32) -> Option<&'s RawTask<'a>> {
-        let old = *self.order.get(placed as usize)?;
-        self.tasks.get(old as usize).copied()
     }
 }

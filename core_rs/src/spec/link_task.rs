@@ -2,14 +2,26 @@
 
 use std::sync::Arc;
 
-use crate::spec::link::{DagScope, Linker};
-use crate::spec::problems::Path;
-use crate::spec::raw::{RawBinding, RawComponent, RawIterator, RawSource, RawTask};
-use crate::spec::{ArtifactSource, Binding, Component, Extras, ItemSource, LoopItems, ParameterSource, Task};
+use crate::spec::link_dag::DagScope;
+use crate::spec::problems::{Path, Problems};
+use crate::spec::raw::{RawBinding, RawComponent, RawIterator, RawOutput, RawSource, RawTask};
+use crate::spec::{ArtifactSource, Binding, DagOutput, Extras, ItemSource, LoopItems, ParameterSource, Spec, Task};
 use crate::value::Value;
 
-impl<'a> Linker<'a, '_> {
-    pub(super) fn task(&mut self, raw: &RawTask<'a>, upstream: Vec<u32>, scope: &DagScope<'_, 'a>, at: &Path<'_>) -> Task {
+/// Links the tasks of one DAG, and notes names that lead nowhere.
+pub(super) struct TaskLinker<'l, 'a> {
+    /// Its components are declared; their bodies may be missing yet.
+    pub(super) spec: &'l Spec,
+    pub(super) raw: &'a [RawComponent<'a>],
+    pub(super) scope: &'l DagScope<'l, 'a>,
+    pub(super) problems: &'l mut Problems,
+}
+
+impl<'a> TaskLinker<'_, 'a> {
+    /// The task with that index in the order of names.
+    pub(super) fn task(&mut self, index: u32, tasks_at: &Path<'_>) -> Option<Task> {
+        let (raw, component, upstream) = self.scope.raw_task(index)?;
+        let at = tasks_at.key(raw.name);
         let mut task = Task {
             name: raw.name.into(),
             runs_after_any_end: raw.runs_after_any_end,
@@ -18,34 +30,31 @@ impl<'a> Linker<'a, '_> {
         };
         task.is_exit = raw.runs_after_any_end
             && upstream.iter().any(|&before| {
-                scope.raw_task(before).is_some_and(|before| {
-                    before.name.starts_with("exit-handler-") && self.raw_component(before).is_some_and(|c| c.dag.is_some())
-                })
+                self.scope.name_at(before).is_some_and(|name| name.starts_with("exit-handler-"))
+                    && self.raw_component(self.scope.component_at(before)).is_some_and(|component| component.dag.is_some())
             });
         task.upstream = upstream.into();
         let reference_at = at.field("componentRef");
         let component_at = reference_at.field("name");
-        match raw.component {
-            None | Some("") => self.problems.add(component_at, "is required"),
-            Some(name) => match self.by_name.get(name) {
-                Some(&index) => task.component = index,
-                None => self.problems.add(component_at, format!("the spec has no component {name:?}")),
-            },
+        match (raw.component, component) {
+            (None | Some(""), _) => self.problems.add(component_at, "is required"),
+            (Some(_), Some(index)) => task.component = index,
+            (Some(name), None) => self.problems.add(component_at, format!("the spec has no component {name:?}")),
         }
-        let Some(component) = self.raw_component(raw) else { return task };
+        let Some(component) = self.raw_component(component) else { return Some(task) };
         let inputs = at.field("inputs");
         let parameters_at = inputs.field("parameters");
         let artifacts_at = inputs.field("artifacts");
         let mut parameters: Vec<Binding<ParameterSource>> = raw
             .parameters
             .iter()
-            .filter_map(|binding| self.parameter(binding, task.component, scope, &parameters_at.key(binding.name)))
+            .filter_map(|binding| self.parameter(binding, &task, &parameters_at.key(binding.name)))
             .collect();
         parameters.sort_by(|a, b| a.name.cmp(&b.name));
         let mut artifacts: Vec<Binding<ArtifactSource>> = raw
             .artifacts
             .iter()
-            .filter_map(|binding| self.artifact(binding, task.component, scope, &artifacts_at.key(binding.name)))
+            .filter_map(|binding| self.artifact(binding, &task, &artifacts_at.key(binding.name)))
             .collect();
         artifacts.sort_by(|a, b| a.name.cmp(&b.name));
         let item = raw.iterator.as_ref().map(|iterator| (iterator.is_artifact, iterator.item));
@@ -66,7 +75,7 @@ impl<'a> Linker<'a, '_> {
         }
         task.parameters = parameters.into();
         task.artifacts = artifacts.into();
-        let iterator = raw.iterator.as_ref().and_then(|iterator| self.iterator(iterator, task.component, raw, at));
+        let iterator = raw.iterator.as_ref().and_then(|iterator| self.iterator(iterator, task.component, raw, &at));
         if iterator.is_some() && component.dag.is_none() {
             self.problems.add(at, "only a dag can be run for each item");
         }
@@ -80,62 +89,49 @@ impl<'a> Linker<'a, '_> {
                 retry: raw.retry.clone(),
             }));
         }
-        task
+        Some(task)
     }
 
-    pub(super) fn raw_component(&self, task: &RawTask<'_>) -> Option<&'a RawComponent<'a>> {
-        let index = *self.by_name.get(task.component?)?;
-        self.raw.get(index as usize)
+    fn raw_component(&self, index: Option<u32>) -> Option<&'a RawComponent<'a>> {
+        self.raw.get(index? as usize)
     }
 
-    fn parameter(
-        &mut self,
-        raw: &RawBinding<'_>,
-        component: u32,
-        scope: &DagScope<'_, 'a>,
-        at: &Path<'_>,
-    ) -> Option<Binding<ParameterSource>> {
+    fn parameter(&mut self, raw: &RawBinding<'_>, of: &Task, at: &Path<'_>) -> Option<Binding<ParameterSource>> {
         let source = match &raw.source {
             RawSource::Broken => return None,
             RawSource::Constant(value) if holds_input_placeholder(value) => ParameterSource::Template(Arc::clone(value)),
             RawSource::Constant(value) => ParameterSource::Constant(Arc::clone(value)),
-            RawSource::Input(name) => ParameterSource::Input(self.component_input(scope, name, false, at)?),
+            RawSource::Input(name) => ParameterSource::Input(self.component_input(name, false, at)?),
             RawSource::Output(producer, key) => {
-                let (task, output) = self.producer(scope, producer, key, false, at)?;
+                let (task, output) = self.producer(producer, key, &of.upstream, false, at)?;
                 ParameterSource::Output { task, output }
             }
-            RawSource::FinalStatus(producer) => ParameterSource::FinalStatus((scope.placed)(producer)?),
+            RawSource::FinalStatus(producer) => ParameterSource::FinalStatus(self.scope.place_of(producer, &of.upstream)?),
         };
-        let input = self.spec.component(component).input(raw.name);
+        let input = self.spec.component(of.component).input(raw.name);
         let selector = raw.selector.map(Box::from);
         Some(Binding { name: raw.name.into(), input, source, selector })
     }
 
-    fn artifact(
-        &mut self,
-        raw: &RawBinding<'_>,
-        component: u32,
-        scope: &DagScope<'_, 'a>,
-        at: &Path<'_>,
-    ) -> Option<Binding<ArtifactSource>> {
+    fn artifact(&mut self, raw: &RawBinding<'_>, of: &Task, at: &Path<'_>) -> Option<Binding<ArtifactSource>> {
         let source = match &raw.source {
-            RawSource::Input(name) => ArtifactSource::Input(self.component_input(scope, name, true, at)?),
+            RawSource::Input(name) => ArtifactSource::Input(self.component_input(name, true, at)?),
             RawSource::Output(producer, key) => {
-                let (task, output) = self.producer(scope, producer, key, true, at)?;
+                let (task, output) = self.producer(producer, key, &of.upstream, true, at)?;
                 ArtifactSource::Output { task, output }
             }
             _ => return None,
         };
-        let input = self.spec.component(component).input_artifact(raw.name);
+        let declared = self.spec.component(of.component);
+        let input = declared.input_artifact(raw.name);
         if input.is_none() {
-            let message = format!("{:?} declares no such input artifact", self.spec.component(component).name);
-            self.problems.add(at, message);
+            self.problems.add(at, format!("{:?} declares no such input artifact", declared.name));
         }
         Some(Binding { name: raw.name.into(), input, source, selector: None })
     }
 
-    fn component_input(&mut self, scope: &DagScope<'_, '_>, name: &str, is_artifact: bool, at: &Path<'_>) -> Option<u32> {
-        let declared = self.declared_of(scope);
+    fn component_input(&mut self, name: &str, is_artifact: bool, at: &Path<'_>) -> Option<u32> {
+        let declared = self.spec.component(self.scope.declared);
         let found = if is_artifact { declared.input_artifact(name) } else { declared.input(name) };
         if found.is_none() {
             let (what, field) = if is_artifact {
@@ -143,30 +139,16 @@ impl<'a> Linker<'a, '_> {
             } else {
                 ("input parameter", "componentInputParameter")
             };
-            let message = format!("{:?} declares no {what} {name:?}", scope.component.name);
+            let message = format!("{:?} declares no {what} {name:?}", self.scope.component.name);
             self.problems.add(at.field(field), message);
         }
         found
     }
 
-    pub(super) fn declared_of(&self, scope: &DagScope<'_, '_>) -> &Component {
-        let index = self.by_name.get(scope.component.name).copied();
-        let is_root = self.raw.last().is_some_and(|root| std::ptr::eq(root, scope.component));
-        self.spec.component(if is_root { self.spec.root } else { index.unwrap_or(self.spec.root) })
-    }
-
-    pub(super) fn producer(
-        &mut self,
-        scope: &DagScope<'_, 'a>,
-        producer: &str,
-        key: &str,
-        is_artifact: bool,
-        at: &Path<'_>,
-    ) -> Option<(u32, u32)> {
-        let task = (scope.placed)(producer)?;
-        let raw = scope.raw_task(task)?;
-        let component = *self.by_name.get(raw.component?)?;
-        let declared = self.spec.component(component);
+    /// The place of a task and the index of its output. `near`: see [`DagScope::place_of`].
+    fn producer(&mut self, producer: &str, key: &str, near: &[u32], is_artifact: bool, at: &Path<'_>) -> Option<(u32, u32)> {
+        let task = self.scope.place_of(producer, near)?;
+        let declared = self.spec.component(self.scope.component_at(task)?);
         let output = if is_artifact { declared.output_artifact(key) } else { declared.output(key) };
         if output.is_none() {
             let (what, field) = if is_artifact {
@@ -178,6 +160,31 @@ impl<'a> Linker<'a, '_> {
             self.problems.add(at.field(field), message);
         }
         Some((task, output?))
+    }
+
+    /// Where the outputs of the DAG come from.
+    pub(super) fn dag_outputs(&mut self, raw: &[RawOutput<'_>], at: &Path<'_>, is_artifact: bool) -> Box<[DagOutput]> {
+        let mut outputs: Vec<DagOutput> = Vec::with_capacity(raw.len());
+        for output in raw {
+            let at = at.key(output.name);
+            let declared = self.spec.component(self.scope.declared);
+            let index = if is_artifact { declared.output_artifact(output.name) } else { declared.output(output.name) };
+            let Some(index) = index else {
+                self.problems.add(at, "is not in the component's outputDefinitions");
+                continue;
+            };
+            let mut selectors = Vec::with_capacity(output.selectors.len());
+            for (producer, key) in &output.selectors {
+                if self.scope.place_of(producer, &[]).is_none() {
+                    self.problems.add(at.field("producerSubtask"), format!("the dag has no task {producer:?}"));
+                } else if let Some(selector) = self.producer(producer, key, &[], is_artifact, &at) {
+                    selectors.push(selector);
+                }
+            }
+            outputs.push(DagOutput { output: index, selectors: selectors.into(), is_one_of: output.is_one_of });
+        }
+        outputs.sort_by_key(|output| output.output);
+        outputs.into()
     }
 
     fn iterator(&mut self, raw: &RawIterator<'_>, component: u32, task: &RawTask<'_>, at: &Path<'_>) -> Option<LoopItems> {

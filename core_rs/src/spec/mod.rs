@@ -2,6 +2,7 @@
 
 mod head;
 mod link;
+mod link_dag;
 mod link_task;
 mod model;
 mod nesting;
@@ -10,6 +11,7 @@ pub mod parameters;
 pub mod problems;
 mod raw;
 mod read;
+mod read_dag;
 mod read_executor;
 mod read_task;
 pub mod requirements;

@@ -21,7 +21,7 @@ impl Linker<'_, '_> {
             })
             .collect();
         let name = |index: u32| self.spec.component(index).name.to_string();
-        let order = match topological(&uses) {
+        let order = match topological(&uses, |list| list) {
             Ok(order) => order,
             Err(cycle) => {
                 let mut names: Vec<String> = cycle.iter().map(|&index| name(index)).collect();

@@ -1,18 +1,18 @@
 //! Orders in which nothing comes before what it needs, without recursion over siblings.
 
-/// Orders `0..upstream.len()` so that every index comes after its upstream ones, and otherwise in their own order.
+/// Orders the indices of `all` so that every index comes after its upstream ones, and otherwise in their own order.
 ///
 /// # Errors
 /// A cycle, as the indices along it.
-pub(super) fn topological(upstream: &[Vec<u32>]) -> Result<Vec<u32>, Vec<u32>> {
+pub(super) fn topological<T>(all: &[T], upstream: impl Fn(&T) -> &[u32]) -> Result<Vec<u32>, Vec<u32>> {
     const NEW: u8 = 0;
     const OPEN: u8 = 1;
     const DONE: u8 = 2;
-    let mut marks = vec![NEW; upstream.len()];
-    let mut order = Vec::with_capacity(upstream.len());
+    let mut marks = vec![NEW; all.len()];
+    let mut order = Vec::with_capacity(all.len());
     // (index, how many of its upstream ones were looked at)
     let mut stack: Vec<(u32, usize)> = Vec::new();
-    for start in 0..upstream.len() as u32 {
+    for start in 0..all.len() as u32 {
         if mark(&marks, start) != NEW {
             continue;
         }
@@ -20,7 +20,7 @@ pub(super) fn topological(upstream: &[Vec<u32>]) -> Result<Vec<u32>, Vec<u32>> {
         stack.push((start, 0));
         while let Some((index, seen)) = stack.last_mut() {
             let index = *index;
-            match upstream.get(index as usize).and_then(|list| list.get(*seen)) {
+            match all.get(index as usize).and_then(|one| upstream(one).get(*seen)) {
                 None => {
                     set(&mut marks, index, DONE);
                     order.push(index);
@@ -61,7 +61,9 @@ fn set(marks: &mut [u8], index: u32, value: u8) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    fn topological(upstream: &[Vec<u32>]) -> Result<Vec<u32>, Vec<u32>> {
+        super::topological(upstream, |list| list)
+    }
 
     #[test]
     fn upstream_comes_first_and_names_keep_their_order_otherwise() {

@@ -74,6 +74,14 @@ impl Problems {
         }
     }
 
+    /// Adds those that were found elsewhere, after its own.
+    pub(super) fn append(&mut self, others: Problems) {
+        for problem in others.found {
+            self.add(problem.field, problem.message);
+        }
+        self.omitted += others.omitted;
+    }
+
     /// How many were found.
     pub fn count(&self) -> usize {
         self.found.len() + self.omitted

@@ -5,7 +5,7 @@
 use crate::document::{Document, Items, Members, Node};
 use crate::parameter::ParameterType;
 use crate::spec::problems::{Path, Problems};
-use crate::spec::raw::{RawArtifact, RawComponent, RawDag, RawOutput, RawParameter};
+use crate::spec::raw::{RawArtifact, RawComponent, RawParameter};
 use crate::spec::Schema;
 use crate::value::Value;
 use crate::wire::WireError;
@@ -279,106 +279,5 @@ impl SpecReader<'_> {
             };
         }
         Ok(schema)
-    }
-
-    fn dag<'a>(&mut self, doc: &Document<'a>, path: &Path<'_>) -> Read<RawDag<'a>> {
-        let mut dag = RawDag::default();
-        let mut members = self.members(doc, path);
-        while let Some((key, doc)) = members.next_member()? {
-            let path = path.field(key);
-            match key {
-                "tasks" => {
-                    let mut tasks = self.members(&doc, &path);
-                    while let Some((name, doc)) = tasks.next_member()? {
-                        let task = self.task(name, &doc, &path.key(name))?;
-                        dag.tasks.push(task);
-                    }
-                }
-                "outputs" => self.dag_outputs(&doc, &path, &mut dag)?,
-                _ => {}
-            }
-        }
-        Ok(dag)
-    }
-
-    fn dag_outputs<'a>(&mut self, doc: &Document<'a>, path: &Path<'_>, dag: &mut RawDag<'a>) -> Read<()> {
-        let mut members = self.members(doc, path);
-        while let Some((group, doc)) = members.next_member()? {
-            let path = path.field(group);
-            let into = match group {
-                "parameters" => &mut dag.outputs,
-                "artifacts" => &mut dag.output_artifacts,
-                _ => continue,
-            };
-            let mut entries = self.members(&doc, &path);
-            while let Some((name, doc)) = entries.next_member()? {
-                let path = path.key(name);
-                let mut output = RawOutput { name, selectors: Vec::new(), is_one_of: false };
-                let mut kinds = self.members(&doc, &path);
-                while let Some((kind, doc)) = kinds.next_member()? {
-                    let path = path.field(kind);
-                    match kind {
-                        "valueFromParameter" => {
-                            let selector = self.selector(&doc, &path, "outputParameterKey")?;
-                            output.selectors.push(selector);
-                        }
-                        "valueFromOneof" => {
-                            output.is_one_of = true;
-                            let mut lists = self.members(&doc, &path);
-                            while let Some((key, doc)) = lists.next_member()? {
-                                if key == "parameterSelectors" {
-                                    self.selectors(&doc, &path.field(key), "outputParameterKey", &mut output)?;
-                                }
-                            }
-                        }
-                        "artifactSelectors" => {
-                            self.selectors(&doc, &path, "outputArtifactKey", &mut output)?;
-                            output.is_one_of = output.selectors.len() > 1;
-                        }
-                        _ => {}
-                    }
-                }
-                if output.selectors.is_empty() {
-                    self.problems.add(path, "expected the task and the output that it comes from");
-                }
-                into.push(output);
-            }
-        }
-        Ok(())
-    }
-
-    fn selectors<'a>(
-        &mut self,
-        doc: &Document<'a>,
-        path: &Path<'_>,
-        output_key: &str,
-        output: &mut RawOutput<'a>,
-    ) -> Read<()> {
-        let mut items = self.items(doc, path);
-        let mut index = 0;
-        while let Some(item) = items.next_item()? {
-            let selector = self.selector(&item, &path.index(index), output_key)?;
-            output.selectors.push(selector);
-            index += 1;
-        }
-        Ok(())
-    }
-
-    pub(super) fn selector<'a>(
-        &mut self,
-        doc: &Document<'a>,
-        path: &Path<'_>,
-        output_key: &str,
-    ) -> Read<(&'a str, &'a str)> {
-        let (mut producer, mut output) = ("", "");
-        let mut members = self.members(doc, path);
-        while let Some((key, doc)) = members.next_member()? {
-            if key == "producerSubtask" || key == "producerTask" {
-                producer = self.text(&doc, &path.field(key)).unwrap_or("");
-            } else if key == output_key {
-                output = self.text(&doc, &path.field(key)).unwrap_or("");
-            }
-        }
-        Ok((producer, output))
     }
 }

@@ -281,7 +281,6 @@ class ClaimedRun:
     run: Run
     spec: bytes
     request: bytes
-    original_spec: bytes
     original_records: bytes
     tasks: Sequence[TaskRow]
     attempts: Sequence[AttemptRow]

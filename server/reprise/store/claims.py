@@ -38,7 +38,7 @@ _CLAIM = Statement(
     "run_id",
 )
 _GET_CLAIMED = Statement(
-    select(*RUN_COLUMNS, run_payloads.c.request, runs.c.original_spec_digest, runs.c.original_records_digest)
+    select(*RUN_COLUMNS, run_payloads.c.request, runs.c.original_records_digest)
     .select_from(runs.join(run_payloads))
     .where(runs.c.id == param("run_id")),
     "run_id",
@@ -96,12 +96,11 @@ def _get_claimed(tx: Transaction, run_id: int) -> ClaimedRun:
     if row is None:
         raise AssertionError("a claimed run is missing")
     run = to_run(row)
-    request, original_spec, original_records = row[RUN_WIDTH:]
+    request, original_records = row[RUN_WIDTH:]
     return ClaimedRun(
         run=run,
         spec=get_blob(tx, run.spec_digest),
         request=request,
-        original_spec=get_blob(tx, original_spec),
         original_records=get_blob(tx, original_records),
         tasks=tuple(map(to_task, tx.all(GET_TASKS, run_id))),
         attempts=tuple(map(to_attempt, tx.all(_GET_ATTEMPTS, run_id))),
