@@ -159,10 +159,11 @@ class World:
         with self._changed:
             self._changed.notify_all()
 
-    def create(self, *, retries: int = 0, cache: bool = False) -> Run:
+    def create(self, *, retries: int = 0, cache: bool = False, is_chain: bool = False) -> Run:
         policy = FailurePolicy.FAIL_SLOW
+        pipeline = spec(retries, cache, is_chain)
         return self.service.create(
-            CreateRun(Parent("p", "l"), "", "", {}, spec(retries, cache), b"", {}, False, {}, "", policy, b"")
+            CreateRun(Parent("p", "l"), "", "", {}, pipeline, b"", {}, False, {}, "", policy, b"")
         )
 
     def ended(self, run: Run) -> Run:
@@ -182,7 +183,7 @@ class World:
         return counts
 
 
-def spec(retries: int, cache: bool) -> bytes:
+def spec(retries: int, cache: bool, is_chain: bool) -> bytes:
     task: dict[str, Any] = {"componentRef": {"name": "comp-a"}}
     if retries:
         task["retryPolicy"] = {"maxRetryCount": retries, "backoffDuration": "0s"}
@@ -191,6 +192,9 @@ def spec(retries: int, cache: bool) -> bytes:
     tasks = {
         f"task-{number}": {"taskInfo": {"name": f"task-{number}"}, **task} for number in range(1, TASKS + 1)
     }
+    if is_chain:
+        for number in range(2, TASKS + 1):
+            tasks[f"task-{number}"]["dependentTasks"] = [f"task-{number - 1}"]
     container = {"image": "none", "command": ["true"]}
     whole = {
         "schemaVersion": "2.1.0",
@@ -265,6 +269,29 @@ def test_a_cancel_ends_what_runs_starts_nothing_more_and_gives_back_every_place(
         machine.is_holding = False
         assert world.ended(world.create()).state is RunState.SUCCEEDED
     assert machine.most_at_once == AT_ONCE, "all places of the cancelled run were free again"
+
+
+def test_what_follows_a_task_that_ended_in_the_moment_of_the_cancel_never_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The driver waits so many rounds of the loop for what else there is: the cancel comes in them.
+    monkeypatch.setattr("reprise.scheduler.driver._ROUNDS_TO_JOIN", 20_000)
+    created: list[Run] = []
+    is_created = threading.Event()
+
+    def cancel_at_the_second(spec: AttemptSpec) -> Exit:
+        if spec.task_id == 2:
+            assert is_created.wait(60)
+            world.service.cancel(created[0].name)
+        return OK
+
+    machine = Machine(cancel_at_the_second)
+    with a_world(tmp_path, machine) as world:
+        created.append(world.create(is_chain=True))
+        is_created.set()
+        assert world.ended(created[0]).state is RunState.CANCELLED
+        assert world.states(created[0]) == {"SUCCEEDED": 2, "CANCELLED": TASKS - 2}
+    assert sum(machine.batches) == 2
 
 
 def test_outcomes_of_another_run_are_taken_over_by_a_whole_batch(tmp_path: Path) -> None:

@@ -319,8 +319,12 @@ class RunDriver:
             launch = self._queue.popleft()
             if self._records.is_ended(launch.task_id):
                 continue  # replayed: its end follows
-            room -= 1
             attempts = self._attempts.pop(launch.task_id, [])
+            if self._is_cancel_known and not attempts:
+                # Its upstream ended in the moment of the cancel.
+                self._ended.append(LeafOutcome.never_started(launch))
+                continue
+            room -= 1
             if plain is not None and not attempts and plain.takes(launch):
                 plain.add(launch)
             else:
