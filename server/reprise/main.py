@@ -124,7 +124,7 @@ class PipelineService:
         """`settings`: or a data directory alone. `executor`, `authorizer`: instead of those that the settings name.
 
         Opens the store; what is not started after that is to be stopped all the same.
-        Errors: DataDirInUse, Unavailable; InvalidArgument for a setting, or for an authorizer that is not installed.
+        Errors: DataDirInUse, Unavailable; InvalidArgument for a setting, or for a plug-in that is not installed.
         """
         if not isinstance(settings, Settings):
             settings = Settings(Path(settings))
@@ -147,6 +147,8 @@ class PipelineService:
         self._opened.callback(store.close)
         try:
             self._compose(store)
+            if executor is not None or settings.executor != "subprocess" or settings.container_host_config:
+                self._make_scheduler()  # what may be wrong with it is told at once
         except BaseException:
             self._opened.close()
             raise
@@ -167,16 +169,9 @@ class PipelineService:
     def start(self) -> None:
         """Return when runs are claimed.
 
-        Errors: InvalidArgument for an executor that is not installed, or a setting of it; Unavailable where its engine
-        does not answer; whatever else kept it from starting.
+        Errors: whatever kept the executor from starting.
         """
-        # Loaded now: whoever only looks at runs does not need it, so a server that comes up answers meanwhile.
-        from reprise.running import make_scheduler
-
-        scheduler = make_scheduler(self.settings, self._store, self._artifacts, self._now_ns, self._executor)
-        self._opened.callback(scheduler.stop)
-        self._scheduler = scheduler
-        scheduler.start()
+        (self._scheduler or self._make_scheduler()).start()
 
     def end_streams(self) -> None:
         """End the watches and followed logs: to be called once the host's server takes no more calls."""
@@ -217,6 +212,15 @@ class PipelineService:
             cache_age=CacheAge(settings.cache_max_age_s),
             salts=settings.salts,
         )
+
+    def _make_scheduler(self) -> Scheduler:
+        # Loaded here: whoever only looks at runs has no use for it.
+        from reprise.running import make_scheduler
+
+        scheduler = make_scheduler(self.settings, self._store, self._artifacts, self._now_ns, self._executor)
+        self._opened.callback(scheduler.stop)
+        self._scheduler = scheduler
+        return scheduler
 
     def _wake(self) -> None:
         if self._scheduler is not None:  # else it finds what there is when it starts
