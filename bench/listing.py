@@ -4,7 +4,8 @@
 
 The runs are put in by bulk inserts, into a store that the store's own code has made; then each query is asked through
 `Store.list_runs`, `--rounds` times in alternation: median, min and max of a page of 100. Says which medians are above
-50 ms, and ends with 1 if any is. The last lines are what an insert costs: creating runs in the full store and in an empty one.
+50 ms, and ends with 1 if any is. The last lines are what an insert costs: creating runs in the full store and in an
+empty one.
 """
 
 from __future__ import annotations
