@@ -69,6 +69,8 @@ def serve(arguments: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:
         print(f"reprise: {error}", file=sys.stderr)
         return ExitCode.SERVER_ERROR
+    finally:
+        gc.enable()
     return ExitCode.SUCCEEDED
 
 
