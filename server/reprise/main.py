@@ -1,4 +1,4 @@
-"""The composition root: the only file that knows every class. Builds a server, starts it, ends it in order.
+"""The composition root: with `running`, all that knows every class. Builds a server, starts it, ends it in order.
 
 Invariant: what `start` has opened is closed by `stop`, in the opposite order, also when `start` fails half
 way; runs and attempts are let go of, never ended.
