@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -169,3 +170,9 @@ def test_a_plug_in_that_is_not_installed_is_named_with_those_that_are(tmp_path: 
     with pytest.raises(InvalidArgument, match=r"executor: no executor is named 'ray'.*subprocess"):
         PipelineService(tmp_path / "data", executor="ray")
     PipelineService(tmp_path / "data").stop()  # what was opened before has been closed
+
+
+def test_the_garbage_collector_of_a_host_is_left_alone(tmp_path: Path) -> None:
+    before = (gc.isenabled(), gc.get_threshold(), gc.get_freeze_count())
+    with PipelineService(tmp_path / "data"):
+        assert (gc.isenabled(), gc.get_threshold(), gc.get_freeze_count()) == before

@@ -13,9 +13,8 @@ import grpc
 import pytest
 from conftest import REPRISE, V1, V1BETA1, Caller, refusal_of
 from google.protobuf import json_format, struct_pb2
-from reprise.domain.commands import CreateRun
 from reprise.domain.errors import InvalidArgument
-from reprise.domain.run import Run, RunDetails
+from reprise.domain.run import ListQuery, RunDetails, RunPage
 from reprise.main import Server, Settings
 from reprise.pb.v1 import pipeline_job_pb2, pipeline_service_pb2
 from reprise.rpc.edge import Edge
@@ -268,35 +267,51 @@ def test_an_overloaded_server_refuses_and_has_every_run_that_it_acknowledged(tmp
 
 
 class _Held(ServiceDouble):
-    """Its first call waits for the test."""
+    """Its first List waits for the test."""
 
     def __init__(self) -> None:
         super().__init__()
         self.is_asked = threading.Event()
         self.go_on = threading.Event()
 
-    def get(self, name: Any) -> RunDetails:
+    def list(self, query: ListQuery) -> RunPage:
         self.is_asked.set()
         assert self.go_on.wait(20)
-        return super().get(name)
+        return super().list(query)
 
-    def create(self, command: CreateRun) -> Run:
-        return super().create(command)
+
+LIST = f"{REPRISE}/ListPipelineJobs"
 
 
 def test_a_call_whose_deadline_has_passed_in_the_queue_does_nothing(
     make_caller: Callable[..., Caller],
 ) -> None:
     service = _Held()
-    service.put(RunDetails(make_run(), b""))
     call = make_caller(service, Limits(workers=1))
-    get = pipeline_service_pb2.GetPipelineJobRequest(name=NAME).SerializeToString()
-    first = call.channel.unary_unary(f"/{REPRISE}/GetPipelineJob").future(get, timeout=20)
+    listing = pipeline_service_pb2.ListPipelineJobsRequest(parent=str(PARENT))
+    first = call.channel.unary_unary(f"/{LIST}").future(listing.SerializeToString(), timeout=20)
     assert service.is_asked.wait(20)
     late = call.channel.unary_unary(f"/{CREATE}").future(create().SerializeToString(), timeout=0.2)
     assert late.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     service.go_on.set()
     assert first.result()
     # The one worker comes to the late call before this one.
-    call(f"{REPRISE}/GetPipelineJob", get)
+    call(LIST, listing)
     assert service.commands == []
+
+
+def test_a_run_can_be_read_while_every_worker_has_a_call(make_caller: Callable[..., Caller]) -> None:
+    service = _Held()
+    service.put(RunDetails(make_run(), b""))
+    call = make_caller(service, Limits(workers=1))
+    listing = pipeline_service_pb2.ListPipelineJobsRequest(parent=str(PARENT)).SerializeToString()
+    held = call.channel.unary_unary(f"/{LIST}").future(listing, timeout=20)
+    try:
+        assert service.is_asked.wait(20)
+        get = pipeline_service_pb2.GetPipelineJobRequest(name=NAME)
+        found = call(f"{REPRISE}/GetPipelineJob", get, pipeline_job_pb2.PipelineJob)
+        assert found.name == NAME
+        assert not held.done()
+    finally:
+        service.go_on.set()
+    assert held.result()

@@ -373,3 +373,31 @@ def test_whatever_is_stored_is_read_back(
 def test_a_spec_that_no_run_has_is_not_found(store: SqlStore) -> None:
     with pytest.raises(NotFound):
         store.get_spec(b"digest")
+
+
+def test_a_run_that_has_ended_and_was_read_is_gone_once_it_is_deleted_also_under_a_name_that_is_taken_again(
+    store: SqlStore,
+) -> None:
+    first = ended_run(store, "one")
+    shown = [store.get_details(first.name) for _ in range(2)]
+    assert [each.run for each in shown] == [first, first]
+    assert [(each.spec, each.details_wire) for each in shown] == [(b"spec", b"details")] * 2
+    store.delete_runs(PARENT, [first.name], OperationKind.DELETE, Party.REPRISE, T0)
+    with pytest.raises(NotFound):
+        store.get_details(first.name)
+    second, _ = store.create_run(new_run("one"))
+    assert store.get_details(first.name).run == second
+    owner = claim(store, "one")
+    owner.begin()
+    owner.finish(RunState.FAILED)
+    assert store.get_details(first.name).run == store.get_run(first.name)
+    assert store.get_details(first.name).run.state is RunState.FAILED
+
+
+def test_more_ended_runs_than_are_remembered_are_read_as_they_are(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reprise.store.inside._MOST_KNOWN", 2)
+    ended = [ended_run(store, f"run-{index}") for index in range(5)]
+    for _ in range(2):
+        assert [store.get_details(run.name).run for run in ended] == ended

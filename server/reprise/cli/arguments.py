@@ -168,6 +168,13 @@ def _add_serving_options(serve: _Parser) -> None:
         "--workers", type=int, default=16, metavar="N", help="calls answered at once (default 16)"
     )
     group.add_argument(
+        "--readers",
+        type=int,
+        default=4,
+        metavar="N",
+        help="calls that read one run or operation, answered at once beside the others (default 4)",
+    )
+    group.add_argument(
         "--max-calls",
         type=int,
         default=2000,

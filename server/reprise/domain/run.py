@@ -54,6 +54,8 @@ class Run:
     fence: int = 0
     owner: str = ""
     warnings: Sequence[str] = ()
+    # What has been made of this value, so that it is made once; no part of the value, and no copy takes it along.
+    made: dict[str, bytes] = field(init=False, default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
@@ -30,7 +29,7 @@ class _Presence:
         context.add_done_callback(self._end)
 
     def of(self, call: Call) -> Call:
-        return dataclasses.replace(call, is_active=self._is_active, when_over=self._callbacks.append)
+        return call._replace(is_active=self._is_active, when_over=self._callbacks.append)
 
     def _is_active(self) -> bool:
         return not self._over.is_set()

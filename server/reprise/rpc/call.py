@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from reprise.domain.authorization import AllowAll, Authorizer, Caller, Permission
 from reprise.domain.commands import CreateRun
@@ -15,8 +15,7 @@ _ALLOW_ALL = AllowAll()
 _NOBODY = Caller()
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """`party`: under which service name it came in.
 
     `is_active`: False once nobody waits for the answer any more. `when_over`: calls back when that is so, where the

@@ -47,7 +47,7 @@ _EVERYTHING = ReadMask()
 
 def run(run: Run, spec: bytes = b"", details: bytes = b"", mask: ReadMask = _EVERYTHING) -> bytes:
     """A PipelineJob. `details`: a PipelineJobDetail."""
-    raw = _head(run).SerializeToString() + run.header_wire
+    raw = _head_wire(run)
     if mask.tree is None and not mask.left_out:
         return b"".join((raw, *_field(_SPEC_FIELD, spec), *_field(_DETAIL_FIELD, details)))
     parts = [raw]
@@ -116,6 +116,13 @@ def _listed(each: Run, mask: ReadMask, get: Callable[[RunName], RunDetails]) -> 
         except NotFound:
             pass  # deleted since the page was read: it is listed as it was, without its inside
     return run(each, mask=mask)
+
+
+def _head_wire(run: Run) -> bytes:
+    wire = run.made.get("head")
+    if wire is None:
+        wire = run.made["head"] = _head(run).SerializeToString() + run.header_wire
+    return wire
 
 
 def _head(run: Run) -> pipeline_job_pb2.PipelineJob:

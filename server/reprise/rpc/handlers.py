@@ -39,6 +39,7 @@ class PipelineHandlers:
         self._watches = watches or Watches()
         self._projects = edge.projects
         self._limits = edge.limits
+        self._get_requests = requests.GetRequests(edge.projects)
 
     def create_pipeline_job(self, data: bytes, call: Call) -> bytes:
         command = decode.create_run(data, call.request_id, self._projects, self._limits)
@@ -47,7 +48,7 @@ class PipelineHandlers:
         return encode.run(self._service.create(command), command.spec)
 
     def get_pipeline_job(self, data: bytes, call: Call) -> bytes:
-        name, mask = requests.get_run(data, self._projects)
+        name, mask = self._get_requests.read(data)
         call.needs(Permission.GET, name.parent)
         return encode.details(self._service.get(name), mask)
 

@@ -7,6 +7,7 @@ leaves as a status with an ErrorInfo; an exception's own text never does.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
 
 import grpc
@@ -35,6 +36,10 @@ VERTEX_METHODS = (
     "BatchCancelPipelineJobs",
 )
 
+# What reads one thing, in well under a millisecond. Its threads are few, for all that run Python take turns: of 16 that
+# each ask SQLite for a row most wait for their turn, and changing over costs more than the row.
+_QUICK_READS = frozenset({"GetPipelineJob", "GetOperation"})
+
 _REQUEST_ID = "x-request-id"
 _STATUS_DETAILS = "grpc-status-details-bin"
 _GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -46,9 +51,13 @@ def generic_handlers(
     waiting: WaitingRoom,
     edge: Edge | None = None,
     *,
+    readers: ThreadPoolExecutor | None = None,
     is_asyncio: bool = False,
 ) -> tuple[grpc.GenericRpcHandler, ...]:
-    """To be given to `add_generic_rpc_handlers` of a grpc.Server, or with `is_asyncio` of a grpc.aio.Server."""
+    """To be given to `add_generic_rpc_handlers` of a grpc.Server, or with `is_asyncio` of a grpc.aio.Server.
+
+    `readers`: the threads of a grpc.Server's quick reads; without them, and in a grpc.aio.Server, the server's own.
+    """
     shared: dict[str, Unary] = {
         method: getattr(pipelines, snake(method).lower()) for method in VERTEX_METHODS
     }
@@ -70,7 +79,7 @@ def generic_handlers(
         "DeleteOperation": operations.delete_operation,
         "CancelOperation": operations.cancel_operation,
     }
-    methods = _Methods(waiting, (edge or Edge()).authorizer, is_asyncio)
+    methods = _Methods(waiting, (edge or Edge()).authorizer, readers, is_asyncio)
     services: dict[str, dict[str, grpc.RpcMethodHandler]] = {
         name: methods.unary(shared, party) for party, name in SERVICES.items()
     }
@@ -86,14 +95,21 @@ def generic_handlers(
 class _Methods:
     """Handlers as methods of one kind of server."""
 
-    def __init__(self, waiting: WaitingRoom, authorizer: Authorizer, is_asyncio: bool) -> None:
+    def __init__(
+        self,
+        waiting: WaitingRoom,
+        authorizer: Authorizer,
+        readers: ThreadPoolExecutor | None,
+        is_asyncio: bool,
+    ) -> None:
         self._waiting = waiting
+        self._readers = readers
         self._authorizer = authorizer
         self._is_asyncio = is_asyncio
 
     def unary(self, handlers: Mapping[str, Unary], party: Party) -> dict[str, grpc.RpcMethodHandler]:
         # An asyncio server calls what is no coroutine in a pool of its own.
-        return {name: self._unary(handler, party) for name, handler in handlers.items()}
+        return {name: self._unary(name, handler, party) for name, handler in handlers.items()}
 
     def streams(self, handlers: Mapping[str, Streaming], party: Party) -> dict[str, grpc.RpcMethodHandler]:
         return {name: self._streaming(handler, party) for name, handler in handlers.items()}
@@ -137,8 +153,11 @@ class _Methods:
         begin.experimental_thread_pool = waiting.pool  # type: ignore[attr-defined]
         return grpc.unary_stream_rpc_method_handler(begin)
 
-    def _unary(self, handler: Unary, party: Party) -> grpc.RpcMethodHandler:
-        return grpc.unary_unary_rpc_method_handler(self._answer(handler, party))
+    def _unary(self, name: str, handler: Unary, party: Party) -> grpc.RpcMethodHandler:
+        answer = self._answer(handler, party)
+        if self._readers is not None and name in _QUICK_READS:
+            answer.experimental_thread_pool = self._readers  # type: ignore[attr-defined]  # how grpcio is told
+        return grpc.unary_unary_rpc_method_handler(answer)
 
     def _answer(self, handler: Unary, party: Party) -> Callable[[bytes, grpc.ServicerContext], bytes]:
         make_call = self._call_maker(party)

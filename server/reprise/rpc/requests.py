@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 from google.longrunning import operations_proto_pb2 as operations_pb2
 
@@ -23,6 +24,8 @@ _PROJECTS = Projects()
 _MOST_NAMES = RequestLimits().batch_names
 _MOST_WITH_INSIDES = 20
 _LONGEST_WAIT_S = 3600.0
+_MOST_REMEMBERED = 1000
+_LONGEST_REMEMBERED = 1000  # bytes
 _HEARTBEAT_S = 15.0
 _SHORTEST_HEARTBEAT_S = 1.0
 _LONGEST_HEARTBEAT_S = 300.0
@@ -36,6 +39,18 @@ def page_size(asked: int, default: int, most: int) -> int:
     if asked < 0:
         raise InvalidArgument(FieldProblem("page_size", f"expected 0 or more, got {asked}"))
     return min(asked or default, most)
+
+
+class GetRequests:
+    """Reads what asks for a run. Who waits for a run sends the same bytes again and again: those are read once."""
+
+    def __init__(self, projects: Projects) -> None:
+        self._projects = projects
+        self._read = lru_cache(_MOST_REMEMBERED)(partial(get_run, projects=projects))
+
+    def read(self, data: bytes) -> tuple[RunName, ReadMask]:
+        """Errors: InvalidArgument."""
+        return self._read(data) if len(data) <= _LONGEST_REMEMBERED else get_run(data, self._projects)
 
 
 def get_run(data: bytes, projects: Projects = _PROJECTS) -> tuple[RunName, ReadMask]:

@@ -30,13 +30,15 @@ if TYPE_CHECKING:
 class Limits:
     """What the server takes on at once; what is more is refused with RESOURCE_EXHAUSTED.
 
-    `workers`: calls answered at once. `waiting_calls`: watches, followed logs and waits for operations, beside them.
+    `workers`: calls answered at once. Beside them, `readers`: those that read one run or operation; `waiting_calls`:
+    watches, followed logs and waits for operations.
     `concurrent_calls`: all calls, those that wait for a worker included.
     """
 
     receive_bytes: int = 64 * 1024 * 1024
     send_bytes: int = 2**31 - 1
     workers: int = 16
+    readers: int = 4
     waiting_calls: int = 600
     concurrent_calls: int = 2000
     metadata_bytes: int = 16 * 1024
@@ -88,6 +90,7 @@ class GrpcServer:
         self._watches = Watches()
         self._waiting = WaitingRoom(limits.waiting_calls)
         self._workers = ThreadPoolExecutor(limits.workers, thread_name_prefix="reprise-rpc")
+        self._readers = ThreadPoolExecutor(limits.readers, thread_name_prefix="reprise-read")
         self._standard = StandardServices(
             (OPERATIONS, *SERVICES.values()), frozenset(VERTEX_METHODS), self._waiting
         )
@@ -99,6 +102,7 @@ class GrpcServer:
                     OperationHandlers(service, edge),
                     self._waiting,
                     edge,
+                    readers=self._readers,
                 ),
                 *self._standard.handlers(),
             ),
@@ -142,6 +146,7 @@ class GrpcServer:
         self._watches.close()
         stopped.wait()
         self._workers.shutdown(wait=True)
+        self._readers.shutdown(wait=True)
         self._waiting.pool.shutdown(wait=True)
 
 

@@ -15,8 +15,12 @@ from reprise.domain.errors import FieldProblem, InvalidArgument
 
 M = TypeVar("M", bound=Message)
 
+_SHORTEST = tuple(bytes((number,)) for number in range(0x80))
+
 
 def varint(number: int) -> bytes:
+    if number < 0x80:
+        return _SHORTEST[number]
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)

@@ -20,11 +20,10 @@ from reprise.domain.errors import (
     RequestIdReused,
 )
 from reprise.domain.names import Parent, RunName
-from reprise.domain.run import NewRun, OriginalRun, Run, RunDetails
+from reprise.domain.run import NewRun, OriginalRun, Run
 from reprise.domain.states import RunState
 from reprise.store.counters import LARGEST_ID, next_id
 from reprise.store.database import Database, Transaction
-from reprise.store.details import find_parts
 from reprise.store.references import (
     add_own_files,
     find_blob,
@@ -32,47 +31,25 @@ from reprise.store.references import (
     refer_to_blob,
     share_files,
 )
-from reprise.store.rows import RUN_COLUMNS, RUN_WIDTH, SELECT_RUN, TASK_COLUMNS, to_run, to_task
-from reprise.store.statement import Row, Statement, if_small, param
+from reprise.store.rows import RUN_COLUMNS, RUN_WIDTH, SELECT_RUN, TASK_COLUMNS, to_run
+from reprise.store.statement import Row, Statement, param
 from reprise.store.tables import (
-    blob_bytes,
-    blobs,
     events,
     request_ids,
-    run_details,
     run_labels,
     run_payloads,
     runs,
     tasks,
 )
 
-_BY_NAME = (
+BY_NAME = (
     runs.c.project == param("project"),
     runs.c.location == param("location"),
     runs.c.job_id == param("job_id"),
 )
-GET_RUN = Statement(SELECT_RUN.where(*_BY_NAME), "project", "location", "job_id")
+GET_RUN = Statement(SELECT_RUN.where(*BY_NAME), "project", "location", "job_id")
 GET_RUN_BY_ID = Statement(SELECT_RUN.where(runs.c.id == param("run_id")), "run_id")
-GET_ID = Statement(select(runs.c.id).where(*_BY_NAME), "project", "location", "job_id")
-# One statement is one snapshot without a transaction around it: the short way for a run that has ended.
-_GET_DETAILS = Statement(
-    select(
-        *RUN_COLUMNS,
-        if_small(blob_bytes.c.bytes),
-        run_details.c.run_id,
-        if_small(run_details.c.details_wire),
-    )
-    .select_from(
-        runs.join(run_payloads)
-        .join(blobs, blobs.c.digest == runs.c.spec_digest)
-        .join(blob_bytes, blob_bytes.c.id == blobs.c.id)
-        .outerjoin(run_details, run_details.c.run_id == runs.c.id)
-    )
-    .where(*_BY_NAME),
-    "project",
-    "location",
-    "job_id",
-)
+GET_ID = Statement(select(runs.c.id).where(*BY_NAME), "project", "location", "job_id")
 GET_TASKS = Statement(
     select(*TASK_COLUMNS).where(tasks.c.run_id == param("run_id")).order_by(tasks.c.task_id), "run_id"
 )
@@ -102,7 +79,7 @@ _LOCK_ORIGINAL = Statement(
     "run_id",
 )
 _LOCK_SOURCE = Statement(select(runs.c.id).where(runs.c.id == param("run_id")).with_for_update(), "run_id")
-_GET_FINGERPRINT = Statement(select(runs.c.fingerprint).where(*_BY_NAME), "project", "location", "job_id")
+_GET_FINGERPRINT = Statement(select(runs.c.fingerprint).where(*BY_NAME), "project", "location", "job_id")
 _GET_REQUEST_ID = Statement(
     select(request_ids.c.fingerprint, request_ids.c.run_id).where(
         request_ids.c.project == param("project"),
@@ -275,46 +252,6 @@ def get_run_by_id(database: Database, parent: Parent, run_id: int) -> Run:
     if row is None or row[1:3] != (parent.project, parent.location):
         raise no_run(f"the run {run_id} under {parent}")
     return to_run(row)
-
-
-def get_details(database: Database, name: RunName) -> RunDetails:
-    row = database.read_one(_GET_DETAILS, name.parent.project, name.parent.location, name.job_id)
-    if row is None:
-        raise no_run(name)
-    spec, ended_id, details_wire = row[RUN_WIDTH:]
-    if spec is not None and details_wire:
-        return RunDetails(to_run(row), spec, (), details_wire)
-    if ended_id is None:
-        return database.read(lambda tx: _get_details(tx, database, name))
-    return database.read(lambda tx: _with_inside(tx, database, to_run(row), spec, details_wire))
-
-
-def _with_inside(
-    tx: Transaction, database: Database, run: Run, spec: bytes | None, details_wire: bytes | None
-) -> RunDetails:
-    """A run that has ended, of which nothing changes any more: only what was left out is read after it."""
-    if tx.one(GET_RUN_BY_ID, run.id) is None:  # deleted in between
-        raise no_run(run.name)
-    if spec is None:
-        spec = get_blob(tx, run.spec_digest)
-    if details_wire is None:
-        details_wire = tx.large(run_details.c.details_wire, run.id)
-    parts = None if details_wire else find_parts(tx, database, run.id, lambda: no_run(run.name))
-    return RunDetails(run, spec, (), details_wire, parts)
-
-
-def _get_details(tx: Transaction, database: Database, name: RunName) -> RunDetails:
-    """In one snapshot: for a run that goes on, which may end in between."""
-    row = tx.one(_GET_DETAILS, name.parent.project, name.parent.location, name.job_id)
-    if row is None:
-        raise no_run(name)
-    run = to_run(row)
-    spec, ended_id, details_wire = row[RUN_WIDTH:]
-    if ended_id is not None:
-        return _with_inside(tx, database, run, spec, details_wire)
-    if spec is None:
-        spec = get_blob(tx, run.spec_digest)
-    return RunDetails(run, spec, tuple(map(to_task, tx.all(GET_TASKS, run.id))))
 
 
 def get_spec(database: Database, digest: bytes) -> bytes:

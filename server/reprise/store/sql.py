@@ -38,6 +38,7 @@ from reprise.store import (
     claims,
     compiled,
     deletion,
+    inside,
     leaders,
     listing,
     operations,
@@ -59,6 +60,7 @@ class SqlStore:
     def __init__(self, database: Database, now_ns: Callable[[], int] = time.time_ns) -> None:
         self._database = database
         self._now_ns = now_ns
+        self._ended = inside.EndedRuns()
 
     def create_run(self, new: NewRun, request_id: str = "", fingerprint: bytes = b"") -> tuple[Run, bool]:
         return self._database.mutate(lambda tx: runs.create_run(tx, new, request_id, fingerprint))
@@ -79,7 +81,7 @@ class SqlStore:
         return runs.get_run_by_id(self._database, parent, run_id)
 
     def get_details(self, name: RunName) -> RunDetails:
-        return runs.get_details(self._database, name)
+        return inside.get_details(self._database, self._ended, name)
 
     def get_tasks(self, name: RunName, after_task_id: int, limit: int) -> TaskSlice:
         return self._database.read(lambda tx: slices.read_tasks(tx, name, after_task_id, limit))

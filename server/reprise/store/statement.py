@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, bindparam, case, func, null
+from sqlalchemy import BindParameter, ColumnElement, bindparam, case, func, literal_column, null
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.sql.elements import CompilerElement
 
@@ -36,7 +36,8 @@ SMALL_BYTES = 64 * 1024
 
 def if_small(column: ColumnElement[bytes]) -> ColumnElement[bytes | None]:
     """The bytes, or NULL where they are many: those are better read by `Transaction.large`."""
-    return case((func.length(column) <= SMALL_BYTES, column), else_=null())
+    # Written out: a value given at each run of the statement would have to be bound each time.
+    return case((func.length(column) <= literal_column(str(SMALL_BYTES)), column), else_=null())
 
 
 class Form:
