@@ -21,6 +21,10 @@ from reprise.store.statement import Row, Statement
 DIALECT: Dialect = sqlite_dialect.dialect(paramstyle="qmark")
 BUSY_TIMEOUT_S = 5.0
 _NUMBERS_AT_ONCE = 1000
+# Compiled statements that a connection keeps, of some 25 KB each. There are many readers, and each page of a list has a
+# text of its own, with its numbers in it: kept by the hundred they would take a hundred megabytes in the end.
+_READER_STATEMENTS = 40
+_WRITER_STATEMENTS = 256
 _LITTLE_SPACE_BYTES = 64 * 1024
 _MAPPED_BYTES = 1024 * 1024 * 1024
 
@@ -31,7 +35,7 @@ def connect(path: Path, *, is_reader: bool, busy_timeout_s: float = BUSY_TIMEOUT
         timeout=busy_timeout_s,
         isolation_level=None,  # transactions are begun and ended by us
         check_same_thread=False,  # handed from thread to thread, used by one at a time
-        cached_statements=256,
+        cached_statements=_READER_STATEMENTS if is_reader else _WRITER_STATEMENTS,
     )
     try:
         for pragma in (
