@@ -342,7 +342,8 @@ class _Planner:
             # Of two reasons for the same, either may be told.
             return ("REQUESTED", "INHERITED", "SKIP_DOWNSTREAM", scope.force_reason)
         if scope.force == SKIP and not (is_named and scope.force_reason == "INHERITED"):
-            return (scope.force_reason, "INHERITED", "REQUESTED_BY_PARENT")
+            downstream = ("SKIP_DOWNSTREAM",) if follows_skip else ()
+            return (scope.force_reason, "INHERITED", "REQUESTED_BY_PARENT", *downstream)
         if follows_skip:
             return ("SKIP_DOWNSTREAM", "INHERITED")
         if before is not None and before.is_left_out and not is_named:
