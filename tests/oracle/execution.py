@@ -97,6 +97,14 @@ class World:
     failure_rate: float = 0.0
     cancel_after: int | None = None
     noise: int = 0  # another world produces other values from the same inputs
+    is_wide: bool = False  # very many tasks wait: all end at once, and no decision is kept
+
+    def take(self, waiting: list[engine.Launch]) -> list[engine.Launch]:
+        """Those that end next, which wait no longer: one in the midst of all, or all."""
+        if not self.is_wide:
+            return [waiting.pop(self.chance.randrange(len(waiting)))]
+        taken, waiting[:] = waiting[:], []
+        return taken
 
     def end(self, launch: engine.Launch) -> engine.LeafEnded:
         event = engine.LeafEnded(task_id=launch.task_id)
@@ -154,7 +162,8 @@ def execute(
     clock = 0
     while True:
         decisions = machine.advance(events)
-        made.extend(decisions.decisions)
+        if not world.is_wide:
+            made.extend(decisions.decisions)
         clock += 1
         for decision in decisions.decisions:
             match decision.WhichOneof("what"):
@@ -179,7 +188,7 @@ def execute(
                 events.ended.append(engine.LeafEnded(task_id=launch.task_id, state=engine.CANCELLED))
             waiting = []
         else:
-            events.ended.append(world.end(waiting.pop(world.chance.randrange(len(waiting)))))
+            events.ended.extend([world.end(launch) for launch in world.take(waiting)])
         for event in events.ended:
             record = records[event.task_id]
             record.attempts, record.state = 1, engine.RUNNING

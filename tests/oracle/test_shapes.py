@@ -53,8 +53,9 @@ def _of(producer: str) -> dict[str, Any]:
     return {"taskOutputParameter": {"producerTask": producer, "outputParameterKey": "o"}}
 
 
-def _run(spec: dict[str, Any]) -> Run:
-    return execute(1, request_for(1, spec, {}), spec, World(random.Random(0)), {}, {}, None)
+def _run(spec: dict[str, Any], is_wide: bool = False) -> Run:
+    world = World(random.Random(0), is_wide=is_wide)
+    return execute(1, request_for(1, spec, {}), spec, world, {}, {}, None)
 
 
 def _verdicts(result: engine.PlanResult) -> dict[str, str]:
@@ -88,7 +89,7 @@ def test_a_chain_of_10_000_tasks_is_planned_run_and_reused() -> None:
 def test_a_fan_that_is_joined_is_planned_run_and_reused() -> None:
     names = [f"t{number:07}" for number in range(_FAN)]
     tasks = {name: _task(name) for name in names} | {"join": _task("join", *names)}
-    run = _run(_spec(tasks))
+    run = _run(_spec(tasks), is_wide=True)
     assert run.state == "SUCCEEDED" and run.ended[-1].task_id == _FAN + 1
     assert set(_verdicts(plan(request_for(2, run.spec, {}, run))).values()) == {"REUSE"}
 
