@@ -54,8 +54,8 @@ def spec(tasks: int) -> bytes:
     return json_format.ParseDict(document, struct_pb2.Struct()).SerializeToString(deterministic=True)
 
 
-def records(count: int) -> list[engine.TaskRecord]:
-    return [
+def records(count: int) -> bytes:
+    tasks = [
         engine.TaskRecord(
             task_id=number,
             name="train-the-model",
@@ -71,6 +71,7 @@ def records(count: int) -> list[engine.TaskRecord]:
         )
         for number in range(1, count + 1)
     ]
+    return engine.TaskRecords(tasks=tasks).SerializeToString()
 
 
 def run_name(tasks: int, index: int = 0) -> RunName:

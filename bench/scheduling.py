@@ -24,6 +24,7 @@ from reprise.domain.run import FailurePolicy
 from reprise.domain.states import RunState
 from reprise.executor.contract import AttemptSpec, Capability, Cause, Exit, Starting
 from reprise.executor.launch import NO_VIEWS, Views
+from reprise.main import settle_collector
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.rpc.task_details import task_details
 from reprise.scheduler.admission import TaskLimits
@@ -160,6 +161,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     spec = fan_out(options.tasks)
+    settle_collector()  # as `reprise serve` does
     rounds = [
         one_round(spec, options.tasks, options.at_once) / options.tasks * 1e6 for _ in range(options.rounds)
     ]

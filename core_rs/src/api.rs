@@ -1,10 +1,14 @@
 //! The functions of the core as bytes to bytes; what a binding in any language wraps.
 
+use crate::details::DetailPart;
 use crate::machine::Machine;
-use crate::messages::{CompiledRun, Events, Message, PlanResult, Problem, RunRequest, UnchangedPlan};
+use crate::messages::{CompiledRun, Events, LeafEnded, LocalPath, Message, PlanResult, Problem, RunRequest, UnchangedPlan};
 use crate::pieces::Pieces;
 use crate::plan_pages::PlanPages;
 use crate::presence;
+use crate::recorded::{News, Recorded};
+use crate::records::{Moves, Records};
+use crate::render::PlacedLaunch;
 use crate::wire::WireError;
 
 /// RunRequest to PlanResult. What is wrong with the request is told inside.
@@ -75,12 +79,61 @@ pub fn advance(machine: &mut Machine, events: &[u8]) -> Result<Vec<u8>, String> 
     Ok(machine.advance(events).encode())
 }
 
+/// The machine of a run, with the records that are stored of its tasks.
+///
+/// # Errors
+/// What is wrong with the request or the records, in one text.
+pub fn recorded<'a>(
+    pieces: &Pieces<'_>,
+    stored: impl IntoIterator<Item = &'a [u8]>,
+    moves: impl IntoIterator<Item = (i32, i32)>,
+) -> Result<Recorded, String> {
+    let records = Records::new(Moves::new(moves), stored).map_err(|error| error.to_string())?;
+    Ok(Recorded { machine: machine(pieces)?, records })
+}
+
+/// Leaves that have ended (a LeafEnded each) or left nothing, each with how its processes were, to the Decisions that
+/// are still to be acted upon.
+///
+/// # Errors
+/// The bytes are no such messages; the news does not fit the run.
+pub fn tell(
+    run: &mut Recorded,
+    ended: &[(&[u8], String)],
+    succeeded: Vec<(i64, String)>,
+    cancel: bool,
+    now_ns: i64,
+) -> Result<Vec<u8>, String> {
+    let ended = ended
+        .iter()
+        .map(|(event, kill_method)| Ok((LeafEnded::decode(event)?, kill_method.clone())))
+        .collect::<Result<_, WireError>>()
+        .map_err(|error| format!("not a LeafEnded: {error}"))?;
+    let decisions = run.tell(News { ended, succeeded, cancel }, now_ns).map_err(|error| error.to_string())?;
+    Ok(decisions.encode())
+}
+
 /// TaskRecords, and the Values that the run gave, to the fields of a PipelineJobDetail of the public API.
 ///
 /// # Errors
 /// The bytes are no such messages.
 pub fn job_detail(records: &[u8], outputs: &[u8], run_name: &str, run_id: i64) -> Result<Vec<u8>, String> {
     crate::details::job_detail(records, outputs, run_name, run_id).map_err(|error| format!("not TaskRecords: {error}"))
+}
+
+/// The same in parts of so many tasks.
+///
+/// # Errors
+/// The bytes are no such messages.
+pub fn job_detail_in_parts(
+    records: &[u8],
+    outputs: &[u8],
+    run_name: &str,
+    run_id: i64,
+    tasks_in_a_part: usize,
+) -> Result<Vec<DetailPart>, String> {
+    crate::details::job_detail_in_parts(records, outputs, run_name, run_id, tasks_in_a_part)
+        .map_err(|error| format!("not TaskRecords: {error}"))
 }
 
 /// RunRequest to the digest of all that its plan depends on; empty where the bytes are no RunRequest.
@@ -161,10 +214,15 @@ pub fn renderer(settings: &[u8]) -> Result<crate::render::Renderer, String> {
     crate::render::Renderer::new(settings).map_err(|error| format!("not RunSettings: {error}"))
 }
 
-/// Pairs of Launch and RenderContext to Rendered, in their order.
+/// Launches in their places to Rendered, in their order. `staged`: URIs of input artifacts and their local paths.
 ///
 /// # Errors
 /// The bytes are no such messages.
-pub fn render_all(renderer: &crate::render::Renderer, attempts: &[(&[u8], &[u8])]) -> Result<Vec<Vec<u8>>, String> {
-    renderer.render(attempts).map_err(|error| format!("not a Launch and a RenderContext: {error}"))
+pub fn render_all(
+    renderer: &crate::render::Renderer,
+    attempts: &[PlacedLaunch<'_>],
+    staged: Vec<(String, String)>,
+) -> Result<Vec<Vec<u8>>, String> {
+    let staged = staged.into_iter().map(|(uri, path)| LocalPath { uri, path }).collect();
+    renderer.render(attempts, staged).map_err(|error| format!("not a Launch: {error}"))
 }

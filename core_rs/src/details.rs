@@ -28,13 +28,48 @@ struct Run<'a> {
 /// # Errors
 /// The bytes are no such messages.
 pub fn job_detail(records: &[u8], outputs: &[u8], run_name: &str, run_id: i64) -> Result<Vec<u8>> {
+    let parts = job_detail_in_parts(records, outputs, run_name, run_id, usize::MAX)?;
+    Ok(parts.into_iter().map(|part| part.detail).next().unwrap_or_default())
+}
+
+/// Some of the tasks of a run.
+#[derive(Debug, PartialEq, Default)]
+pub struct DetailPart {
+    /// The id of its first task.
+    pub first_task_id: i64,
+    /// Fields of a PipelineJobDetail.
+    pub detail: Vec<u8>,
+}
+
+/// The same in parts of so many tasks, at least one part; the last one has what the run as a whole gave.
+///
+/// # Errors
+/// The bytes are no such messages.
+pub fn job_detail_in_parts(
+    records: &[u8],
+    outputs: &[u8],
+    run_name: &str,
+    run_id: i64,
+    tasks_in_a_part: usize,
+) -> Result<Vec<DetailPart>> {
     let parent = run_name.split_once("/pipelineJobs/").map_or(run_name, |(parent, _)| parent);
     let run = Run { name: run_name, parent, id: run_id };
-    let mut writer = Writer::with_capacity(records.len());
+    let mut parts = Vec::new();
+    let (mut first_task_id, mut tasks) = (0, 0);
+    let mut writer = Writer::new();
     let mut reader = Reader::new(records);
     while let Some(field) = reader.next_field()? {
         if field.number == 1 {
             let record = TaskRecord::decode(field.bytes()?)?;
+            if tasks == tasks_in_a_part {
+                let detail = std::mem::replace(&mut writer, Writer::new()).into_bytes();
+                parts.push(DetailPart { first_task_id, detail });
+                tasks = 0;
+            }
+            if tasks == 0 {
+                first_task_id = record.task_id;
+            }
+            tasks += 1;
             writer.message(3, |task| write_task(task, &record, &run));
         }
     }
@@ -43,7 +78,8 @@ pub fn job_detail(records: &[u8], outputs: &[u8], run_name: &str, run_id: i64) -
         writer.message(1000, |outer| write_parameters(outer, "", &outputs.parameters));
     }
     write_artifacts(&mut writer, 1001, &outputs.artifacts, &run, 0);
-    Ok(writer.into_bytes())
+    parts.push(DetailPart { first_task_id, detail: writer.into_bytes() });
+    Ok(parts)
 }
 
 fn write_task(task: &mut Writer, record: &TaskRecord, run: &Run<'_>) {

@@ -26,6 +26,8 @@ pub mod presence;
 #[cfg(feature = "python")]
 mod python;
 mod record_lookup;
+pub mod recorded;
+pub mod records;
 pub mod render;
 pub mod spec;
 pub mod structure;

@@ -8,8 +8,8 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::PyBytes;
+use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
+use pyo3::types::{PyByteArray, PyBytes};
 
 // Links the C functions that the spawner process calls by name.
 use reprise_host as _;
@@ -17,10 +17,13 @@ use reprise_host::presence::{are_unchanged, Known};
 
 use crate::api;
 use crate::compiled::{read_artifacts, Labels, Refusal};
-use crate::machine::Machine;
+use crate::messages::{CacheUse, Failure, Message};
 use crate::pieces::Pieces;
 use crate::plan_pages::PlanPages;
-use crate::presence::Recorded;
+use crate::presence;
+use crate::recorded::Recorded;
+use crate::records::{RecordError, Records, Row};
+use crate::render::PlacedLaunch;
 
 fn guarded<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> PyResult<T> {
     py.detach(|| catch_unwind(AssertUnwindSafe(work)))
@@ -168,7 +171,7 @@ fn recorded_artifacts(
 ) -> PyResult<(Vec<(String, String, String)>, usize)> {
     guarded(py, || {
         let (found, next) = api::recorded_artifacts(records, start, most)?;
-        let owned = |one: Recorded<'_>| (one.uri.to_owned(), one.digest.to_owned(), one.fingerprint.to_owned());
+        let owned = |one: presence::Recorded<'_>| (one.uri.to_owned(), one.digest.to_owned(), one.fingerprint.to_owned());
         Ok((found.into_iter().map(owned).collect(), next))
     })?
     .map_err(|error: String| PyValueError::new_err(error))
@@ -256,14 +259,18 @@ impl Renderer {
         Ok(Renderer { renderer })
     }
 
-    /// Pairs of Launch and RenderContext to Rendered, in their order.
+    /// Launches, each with the URI and the folder that it writes to, to Rendered, in their order.
     fn render<'py>(
         &self,
         py: Python<'py>,
-        attempts: Vec<(PyBackedBytes, PyBackedBytes)>,
+        attempts: Vec<(PyBackedBytes, PyBackedStr, PyBackedStr)>,
+        staged: Vec<(String, String)>,
     ) -> PyResult<Vec<Bound<'py, PyBytes>>> {
-        let pairs: Vec<(&[u8], &[u8])> = attempts.iter().map(|(launch, context)| (&**launch, &**context)).collect();
-        let rendered = guarded(py, || api::render_all(&self.renderer, &pairs))?.map_err(PyValueError::new_err)?;
+        let placed: Vec<PlacedLaunch<'_>> = attempts
+            .iter()
+            .map(|(launch, outputs_uri, outputs_dir)| PlacedLaunch { launch, outputs_uri, outputs_dir })
+            .collect();
+        let rendered = guarded(py, || api::render_all(&self.renderer, &placed, staged))?.map_err(PyValueError::new_err)?;
         Ok(rendered.iter().map(|one| PyBytes::new(py, one)).collect())
     }
 }
@@ -281,35 +288,165 @@ fn job_detail<'py>(
     to_python(py, result)
 }
 
-/// The state machine of one run.
+/// The same in parts of so many tasks: the id of each one's first task, and its bytes.
+#[pyfunction]
+fn job_detail_in_parts<'py>(
+    py: Python<'py>,
+    records: &[u8],
+    outputs: &[u8],
+    run_name: &str,
+    run_id: i64,
+    tasks_in_a_part: usize,
+) -> PyResult<Vec<(i64, Bound<'py, PyBytes>)>> {
+    let parts = guarded(py, || api::job_detail_in_parts(records, outputs, run_name, run_id, tasks_in_a_part))?
+        .map_err(PyValueError::new_err)?;
+    parts.into_iter().map(|part| Ok((part.first_task_id, to_python(py, part.detail)?))).collect()
+}
+
+/// A row to store: task id, path, state, record. The bytes are such as sqlite3 binds without looking for an adapter.
+type RecordRow<'py> = (i64, String, i32, Bound<'py, PyByteArray>);
+
+fn to_rows<'py>(py: Python<'py>, rows: Vec<Row>) -> Vec<RecordRow<'py>> {
+    rows.into_iter().map(|row| (row.task_id, row.path, row.state, PyByteArray::new(py, &row.record))).collect()
+}
+
+/// The state machine of one run, and the records of its tasks.
 #[pyclass(frozen, module = "reprise._core")]
 struct Run {
-    machine: std::sync::Mutex<Option<Machine>>,
+    recorded: std::sync::Mutex<Option<Recorded>>,
+}
+
+impl Run {
+    /// With the interpreter free to go on meanwhile.
+    fn work<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&mut Recorded) -> Result<T, String> + Send,
+    ) -> PyResult<T> {
+        guarded(py, || {
+            let mut guard = self.recorded.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            // Taken out while it works: after a panic the machine is gone, not half changed.
+            let Some(mut recorded) = guard.take() else {
+                return Err("the run's machine has failed before".to_owned());
+            };
+            let result = work(&mut recorded);
+            *guard = Some(recorded);
+            result
+        })?
+        .map_err(PyValueError::new_err)
+    }
+
+    fn change(&self, py: Python<'_>, work: impl FnOnce(&mut Records) -> Result<(), RecordError> + Send) -> PyResult<()> {
+        self.work(py, |run| work(&mut run.records).map_err(|error| error.to_string()))
+    }
 }
 
 #[pymethods]
 impl Run {
     #[new]
-    #[pyo3(signature = (request, spec=None, records=None))]
-    fn new(py: Python<'_>, request: &[u8], spec: Option<&[u8]>, records: Option<&[u8]>) -> PyResult<Self> {
-        let machine = guarded(py, || api::machine(&pieces(request, spec, records)))?.map_err(PyValueError::new_err)?;
-        Ok(Run { machine: std::sync::Mutex::new(Some(machine)) })
+    #[pyo3(signature = (request, spec=None, records=None, stored=Vec::new(), moves=Vec::new()))]
+    fn new(
+        py: Python<'_>,
+        request: &[u8],
+        spec: Option<&[u8]>,
+        records: Option<&[u8]>,
+        stored: Vec<PyBackedBytes>,
+        moves: Vec<(i32, i32)>,
+    ) -> PyResult<Self> {
+        let stored = stored.iter().map(|record| &**record);
+        let recorded = guarded(py, || api::recorded(&pieces(request, spec, records), stored, moves))?;
+        let recorded = recorded.map_err(PyValueError::new_err)?;
+        Ok(Run { recorded: std::sync::Mutex::new(Some(recorded)) })
     }
 
-    /// Events to Decisions; the first call starts the run.
+    /// Events to Decisions, past the records; the first call starts the run.
     fn advance<'py>(&self, py: Python<'py>, events: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-        let decisions = guarded(py, || {
-            let mut guard = self.machine.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            // Taken out while it works: after a panic the machine is gone, not half changed.
-            let Some(mut machine) = guard.take() else {
-                return Err("the run's machine has failed before".to_owned());
-            };
-            let decisions = api::advance(&mut machine, events);
-            *guard = Some(machine);
-            decisions
-        })?
-        .map_err(PyValueError::new_err)?;
+        let decisions = self.work(py, |run| api::advance(&mut run.machine, events))?;
         to_python(py, decisions)
+    }
+
+    /// Start the run or take it up again, to the Decisions that are still to be acted upon.
+    fn begin<'py>(&self, py: Python<'py>, now_ns: i64) -> PyResult<Bound<'py, PyBytes>> {
+        let decisions = self.work(py, |run| run.begin(now_ns).map_err(|error| error.to_string()))?;
+        to_python(py, decisions.encode())
+    }
+
+    /// What has happened to the Decisions that are still to be acted upon.
+    fn tell<'py>(
+        &self,
+        py: Python<'py>,
+        ended: Vec<(PyBackedBytes, String)>,
+        succeeded: Vec<(i64, String)>,
+        cancel: bool,
+        now_ns: i64,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let ended: Vec<(&[u8], String)> = ended.iter().map(|(event, how)| (&**event, how.clone())).collect();
+        let decisions = self.work(py, |run| api::tell(run, &ended, succeeded, cancel, now_ns))?;
+        to_python(py, decisions)
+    }
+
+    /// Whether a task has failed since this was made.
+    fn has_failed(&self, py: Python<'_>) -> PyResult<bool> {
+        self.work(py, |run| Ok(run.records.has_failed()))
+    }
+
+    /// The path of a task that is RUNNING.
+    fn any_running(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        self.work(py, |run| Ok(run.records.any_running().map(str::to_owned)))
+    }
+
+    /// The TaskRecord of a task.
+    fn record<'py>(&self, py: Python<'py>, task_id: i64) -> PyResult<Bound<'py, PyBytes>> {
+        let record = self.work(py, |run| match run.records.get(task_id) {
+            Ok(record) => Ok(record.encode()),
+            Err(error) => Err(error.to_string()),
+        })?;
+        to_python(py, record)
+    }
+
+    /// All of them as TaskRecords, in the order of their ids.
+    fn all_records<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let records = self.work(py, |run| Ok(run.records.encode_all()))?;
+        to_python(py, records)
+    }
+
+    /// Note a CacheUse.
+    fn note_cache(&self, py: Python<'_>, task_id: i64, cache_use: &[u8], is_shown: bool) -> PyResult<()> {
+        let cache_use = CacheUse::decode(cache_use).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        self.change(py, |records| records.note_cache(task_id, cache_use, is_shown))
+    }
+
+    /// Move the tasks of these attempts (task, number) to RUNNING, to the rows to store.
+    fn start_attempts<'py>(
+        &self,
+        py: Python<'py>,
+        starts: Vec<(i64, i32)>,
+        now_ns: i64,
+    ) -> PyResult<Vec<RecordRow<'py>>> {
+        let rows = self.work(py, |run| match run.records.start_attempts(&starts, now_ns) {
+            Ok(rows) => Ok(rows),
+            Err(error) => Err(error.to_string()),
+        })?;
+        Ok(to_rows(py, rows))
+    }
+
+    /// Of the last starts these were refused; None: all of them.
+    fn take_back(&self, py: Python<'_>, task_ids: Option<std::collections::BTreeSet<i64>>) -> PyResult<()> {
+        self.change(py, |records| {
+            records.take_back(|task_id| task_ids.as_ref().is_none_or(|refused| refused.contains(&task_id)))
+        })
+    }
+
+    /// A Failure after which the task is tried again.
+    fn await_retry(&self, py: Python<'_>, task_id: i64, failure: &[u8], now_ns: i64) -> PyResult<()> {
+        let failure = Failure::decode(failure).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        self.change(py, |records| records.await_retry(task_id, failure, now_ns))
+    }
+
+    /// The rows to store since the last call.
+    fn take_dirty<'py>(&self, py: Python<'py>) -> PyResult<Vec<RecordRow<'py>>> {
+        let rows = self.work(py, |run| Ok(run.records.take_dirty()))?;
+        Ok(to_rows(py, rows))
     }
 }
 
@@ -354,6 +491,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(are_artifacts_unchanged, module)?)?;
     module.add_function(wrap_pyfunction!(render, module)?)?;
     module.add_function(wrap_pyfunction!(job_detail, module)?)?;
+    module.add_function(wrap_pyfunction!(job_detail_in_parts, module)?)?;
     module.add_function(wrap_pyfunction!(digest_paths, module)?)?;
     module.add_function(wrap_pyfunction!(fingerprint_paths, module)?)?;
     module.add_class::<Renderer>()?;

@@ -80,26 +80,72 @@ def job_detail(records: bytes, outputs: bytes, run_name: str, run_id: int) -> by
     Errors: ValueError if the bytes are no such messages.
     """
 
+def job_detail_in_parts(
+    records: bytes, outputs: bytes, run_name: str, run_id: int, tasks_in_a_part: int
+) -> list[tuple[int, bytes]]:
+    """The same in parts, at least one: the id of each one's first task, and its bytes. Errors: ValueError."""
+
 class Renderer:
     """Renders the launches of one run."""
 
     def __new__(cls, settings: bytes) -> Renderer:
         """Of the run with these engine.RunSettings; ValueError if the bytes are no such message."""
 
-    def render(self, attempts: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
-        """Pairs of engine.Launch and engine.RenderContext without settings to engine.Rendered, in their order.
+    def render(
+        self, attempts: Sequence[tuple[bytes, str, str]], staged: Sequence[tuple[str, str]]
+    ) -> list[bytes]:
+        """engine.Launch with outputs_uri and outputs_dir of engine.RenderContext, and pairs of its local_paths for all,
+        to engine.Rendered, in their order.
 
         Errors: ValueError if the bytes are no such messages.
         """
 
-class Run:
-    """The deterministic state machine of one run."""
+_Row = tuple[int, str, int, bytearray]
 
-    def __new__(cls, request: bytes, spec: bytes | None = None, records: bytes | None = None) -> Run:
-        """The machine of an engine.RunRequest; ValueError if anything is wrong with it."""
+class Run:
+    """The deterministic state machine of one run, and the records of its tasks. Atomic; safe from any thread.
+
+    Errors of every method: ValueError for bytes that are not what they should be, and for what does not fit the run.
+    """
+
+    def __new__(
+        cls,
+        request: bytes,
+        spec: bytes | None = None,
+        records: bytes | None = None,
+        stored: Sequence[bytes] = [],
+        moves: Sequence[tuple[int, int]] = [],
+    ) -> Run:
+        """The machine of an engine.RunRequest; its engine.TaskRecords as stored; the allowed moves of their states."""
 
     def advance(self, events: bytes) -> bytes:
-        """engine.Events to engine.Decisions; the first call starts the run. Atomic; safe from any thread."""
+        """engine.Events to engine.Decisions, past the records; the first call starts the run."""
+
+    def begin(self, now_ns: int) -> bytes:
+        """Start the run or take it up again, to the engine.Decisions that are still to be acted upon."""
+
+    def tell(
+        self,
+        ended: Sequence[tuple[bytes, str]],
+        succeeded: Sequence[tuple[int, str]],
+        cancel: bool,
+        now_ns: int,
+    ) -> bytes:
+        """engine.LeafEnded, and ids of leaves that left nothing, each with how it was killed, to engine.Decisions."""
+
+    def has_failed(self) -> bool: ...
+    def any_running(self) -> str | None: ...
+    def record(self, task_id: int) -> bytes: ...
+    def all_records(self) -> bytes:
+        """engine.TaskRecords."""
+
+    def note_cache(self, task_id: int, cache_use: bytes, is_shown: bool) -> None: ...
+    def start_attempts(self, starts: Sequence[tuple[int, int]], now_ns: int) -> list[_Row]:
+        """(task, number) of attempts to the rows of their tasks."""
+
+    def take_back(self, task_ids: set[int] | None) -> None: ...
+    def await_retry(self, task_id: int, failure: bytes, now_ns: int) -> None: ...
+    def take_dirty(self) -> list[_Row]: ...
 
 def digest_paths(paths: list[str]) -> list[tuple[str, str] | None]:
     """Per path (file or folder): (digest, fingerprint) of its content; None where nothing is there.

@@ -7,10 +7,12 @@ new machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reprise import _core
+from reprise.domain.run import AttemptRow, DetailsPart, TaskRow
+from reprise.domain.states import TASK_MOVES
 from reprise.pb.engine.v1 import engine_pb2 as engine
 
 _KEY_BYTES = 32
@@ -169,20 +171,92 @@ def plan_unchanged(graph: bytes, labels: bytes, asked: engine.RunRequest) -> byt
     return _core.plan_unchanged(graph, labels, asked.SerializeToString())
 
 
-class RunMachine:
-    """The state machine of one run. Safe to call from any thread; calls are taken one after the other."""
+# Given with the machine, so that there is one table of them.
+_MOVES = [(int(state), int(target)) for state, targets in TASK_MOVES.items() for target in targets]
 
-    def __init__(self, asked: Pieces) -> None:
-        """Errors: ValueError if anything is wrong with the request, which `plan` would have told."""
-        self._run = _core.Run(asked.request.SerializeToString(), asked.spec, asked.records)
+
+class RunMachine:
+    """The state machine of one run, with the records of its tasks. Safe to call from any thread; calls are taken one
+    after the other. Times are given, in nanoseconds since the epoch.
+
+    Invariant: a record changes only along the moves of `domain.states`, and is in step with what the machine has said.
+    """
+
+    def __init__(self, asked: Pieces, stored: Sequence[bytes] = ()) -> None:
+        """`stored`: the engine.TaskRecords that an earlier server has left.
+
+        Errors: ValueError if anything is wrong with the request, which `plan` would have told, or with the records."""
+        self._run = _core.Run(asked.request.SerializeToString(), asked.spec, asked.records, stored, _MOVES)
 
     def advance(self, events: engine.Events) -> engine.Decisions:
-        """What follows from these events; the first call starts the run, with whatever events.
+        """What follows from these events, past the records; the first call starts the run, with whatever events.
 
         An end of a task that was not launched, or has ended before, changes nothing. After `cancel` nothing is
         launched any more.
         """
         return engine.Decisions.FromString(self._run.advance(events.SerializeToString()))
+
+    def begin(self, now_ns: int) -> engine.Decisions:
+        """Start the run, or take it up again where the stored records left it. Gives, as `tell` does, what is still to
+        be done: the launches, and the end of the run."""
+        return engine.Decisions.FromString(self._run.begin(now_ns))
+
+    def tell(
+        self,
+        ended: Sequence[tuple[engine.LeafEnded, str]],
+        succeeded: Sequence[tuple[int, str]],
+        now_ns: int,
+        *,
+        cancel: bool = False,
+    ) -> engine.Decisions:
+        """What follows from these ends of leaves, each with how its processes were killed.
+
+        `succeeded`: the ids of those that have left nothing, told after the others. PENDING is the state of one that
+        has not started, for its inputs are lost. Errors: ValueError for what does not fit the run."""
+        told = [(event.SerializeToString(), kill_method) for event, kill_method in ended]
+        return engine.Decisions.FromString(self._run.tell(told, succeeded, cancel, now_ns))
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a task has failed."""
+        return self._run.has_failed()
+
+    def record(self, task_id: int) -> engine.TaskRecord:
+        return engine.TaskRecord.FromString(self._run.record(task_id))
+
+    def all_records(self) -> bytes:
+        """engine.TaskRecords, in the order of their ids."""
+        return self._run.all_records()
+
+    def any_running(self) -> str | None:
+        """The path of a task that is RUNNING."""
+        return self._run.any_running()
+
+    def note_cache(self, task_id: int, use: engine.CacheUse, *, is_shown: bool) -> None:
+        """`is_shown`: stored with the next write, else with the next change of the task."""
+        self._run.note_cache(task_id, use.SerializeToString(), is_shown)
+
+    def start_attempts(self, starts: Sequence[AttemptRow], now_ns: int) -> list[TaskRow]:
+        """Move the tasks of `starts` to RUNNING: the rows to store with them, or else to `take_back`."""
+        if not starts:
+            return []
+        rows = self._run.start_attempts([(start.task_id, start.number) for start in starts], now_ns)
+        return list(map(_TASK_ROW, rows))
+
+    def take_back(self, task_ids: Collection[int] | None = None) -> None:
+        """Of the last starts these were refused, or all: their records are again what they were before."""
+        self._run.take_back(None if task_ids is None else set(task_ids))
+
+    def await_retry(self, task_id: int, failure: engine.Failure, now_ns: int) -> None:
+        """An attempt has failed so, and the task will be tried again."""
+        self._run.await_retry(task_id, failure.SerializeToString(), now_ns)
+
+    def take_dirty(self) -> list[TaskRow]:
+        """The rows to store. They count as stored: a write that fails ends this server's hold of the run."""
+        return list(map(_TASK_ROW, self._run.take_dirty()))
+
+
+_TASK_ROW = TaskRow._make
 
 
 class Renderer:
@@ -191,14 +265,15 @@ class Renderer:
     def __init__(self, settings: engine.RunSettings) -> None:
         self._renderer = _core.Renderer(settings.SerializeToString())
 
-    def render(self, attempts: Sequence[tuple[bytes, engine.RenderContext]]) -> list[engine.Rendered]:
+    def render(
+        self, attempts: Sequence[tuple[bytes, str, str]], staged: Mapping[str, str]
+    ) -> list[engine.Rendered]:
         """The command line, files and executor input of each attempt, in their order.
 
-        Each is an engine.Launch and its context, which need not have the settings. Unresolvable placeholders are in
-        `problems`.
+        Each is an engine.Launch, what the URIs of its outputs begin with, and the local view of that. `staged`: the
+        path on this host of input artifacts, by URI. Unresolvable placeholders are in `problems`.
         """
-        pairs = [(launch, context.SerializeToString()) for launch, context in attempts]
-        return [engine.Rendered.FromString(rendered) for rendered in self._renderer.render(pairs)]
+        return list(map(engine.Rendered.FromString, self._renderer.render(attempts, list(staged.items()))))
 
 
 def job_detail(records: bytes, outputs: bytes, run_name: str, run_id: int) -> bytes:
@@ -207,3 +282,11 @@ def job_detail(records: bytes, outputs: bytes, run_name: str, run_id: int) -> by
     Equal records give equal bytes. Errors: ValueError for bytes that are no such messages.
     """
     return _core.job_detail(records, outputs, run_name, run_id)
+
+
+def job_detail_in_parts(
+    records: bytes, outputs: bytes, run_name: str, run_id: int, tasks_in_a_part: int
+) -> tuple[DetailsPart, ...]:
+    """As `job_detail`, in parts of so many tasks, at least one; the last has what the run as a whole gave."""
+    parts = _core.job_detail_in_parts(records, outputs, run_name, run_id, tasks_in_a_part)
+    return tuple(DetailsPart(first_task_id, detail) for first_task_id, detail in parts)

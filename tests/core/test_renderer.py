@@ -15,16 +15,27 @@ def launch(task_id: int) -> engine.Launch:
     made.command.append("{{$.pipeline_job_name}}/{{$.pipeline_task_name}}/{{$.pipeline_task_uuid}}")
     made.args.append("{{$.inputs.parameters['x']}} {{$.outputs.output_file}} {{$.pipeline_root}}")
     made.inputs.parameters.add(name="x", json=str(task_id))
+    made.inputs.artifacts.add(name="a").artifacts.add(name="a", uri="gs://b/a")
     return made
 
 
 def context(task_id: int) -> engine.RenderContext:
-    return engine.RenderContext(task_uuid=f"7-{task_id}", output_file=f"/out/{task_id}")
+    made = engine.RenderContext(
+        task_uuid=f"7-{task_id}",
+        outputs_uri=f"file:///out/{task_id}",
+        outputs_dir=f"/out/{task_id}",
+        output_file=f"/out/{task_id}/executor_output.json",
+        parameters_dir=f"/out/{task_id}",
+        are_uris_local=True,
+    )
+    made.local_paths.add(uri="gs://b/a", path="/staged/a")
+    return made
 
 
 def test_each_of_many_is_rendered_as_if_it_were_alone_with_the_settings_in_its_context() -> None:
     many = [(launch(number), context(number)) for number in range(1, 4)]
-    together = Renderer(SETTINGS).render([(one.SerializeToString(), place) for one, place in many])
+    placed = [(one.SerializeToString(), place.outputs_uri, place.outputs_dir) for one, place in many]
+    together = Renderer(SETTINGS).render(placed, {"gs://b/a": "/staged/a"})
     alone = []
     for one, place in many:
         place.settings.CopyFrom(SETTINGS)
@@ -32,11 +43,11 @@ def test_each_of_many_is_rendered_as_if_it_were_alone_with_the_settings_in_its_c
             engine.Rendered.FromString(core.render(one.SerializeToString(), place.SerializeToString()))
         )
     assert together == alone
-    assert together[1].argv_command == ["job/task-2/7-2"] and together[1].argv_args == ["2 /out/2 /root"]
+    assert together[1].argv_command == ["job/task-2/7-2"] and together[1].argv_args == ["2 /out/2/executor_output.json /root"]
 
 
 def test_bytes_that_are_no_launch_are_refused() -> None:
     with pytest.raises(ValueError, match="not a Launch"):
-        Renderer(SETTINGS).render([(b"\xff", engine.RenderContext())])
+        Renderer(SETTINGS).render([(b"\xff", "file:///out", "/out")], {})
     with pytest.raises(ValueError, match="not RunSettings"):
         core.Renderer(b"\xff")

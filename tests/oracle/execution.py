@@ -14,8 +14,9 @@ from typing import Any
 
 from past import Config, Past, Slot, Task
 from reprise.pb.engine.v1 import engine_pb2 as engine
+from reprise.domain.run import AttemptRow
+from reprise.domain.states import AttemptState
 from reprise.plan import Pieces, RunMachine
-from reprise.scheduler.records import RunRecords
 from struct_bytes import spec_bytes
 from values import ArtifactValue
 
@@ -154,29 +155,22 @@ def execute(
 ) -> Run:
     """Drive the machine to the end of the run, ending the launched leaves in random order."""
     machine = RunMachine(Pieces(request))
-    records = RunRecords([])
+    recorded = RunMachine(Pieces(request))
     waiting: list[engine.Launch] = []
     ended: list[engine.LeafEnded] = []
     made: list[engine.Decision] = []
-    events = engine.Events()
-    clock = 0
+    clock = 1
+    decisions = machine.advance(engine.Events())
+    to_do = recorded.begin(clock)
     while True:
-        decisions = machine.advance(events)
         if not world.is_wide:
             made.extend(decisions.decisions)
-        clock += 1
-        for decision in decisions.decisions:
-            match decision.WhichOneof("what"):
-                case "created":
-                    records.create(decision.created, clock)
-                case "started":
-                    records.start_dag(decision.task_id, decision.started, clock)
-                case "ended":
-                    records.end_node(decision.task_id, decision.ended, clock)
-                case "launch":
-                    records.launch(decision.launch, clock)
-                    waiting.append(decision.launch)
+        launches = [decision.launch for decision in decisions.decisions if decision.HasField("launch")]
+        assert len(launches) == len(to_do.decisions)
+        assert world.is_wide or launches == [decision.launch for decision in to_do.decisions]
+        waiting.extend(launches)
         if decisions.HasField("run_ended"):
+            assert decisions.run_ended == to_do.run_ended
             state = engine.State.Name(decisions.run_ended.state)
             break
         if not waiting:
@@ -189,15 +183,19 @@ def execute(
             waiting = []
         else:
             events.ended.extend([world.end(launch) for launch in world.take(waiting)])
-        for event in events.ended:
-            record = records[event.task_id]
-            record.attempts, record.state = 1, engine.RUNNING
-            record.started_ns = clock
-            records.end_leaf(event, clock)
-            ended.append(event)
-    stored = engine.TaskRecords(tasks=records.all_in_order())
+        clock += 1
+        recorded.start_attempts([attempt(event.task_id, clock) for event in events.ended], clock)
+        ended.extend(events.ended)
+        to_do = recorded.tell([(event, "") for event in events.ended], [], clock, cancel=events.cancel)
+        decisions = machine.advance(engine.Events(cancel=events.cancel))
+        decisions.MergeFrom(machine.advance(engine.Events(ended=events.ended)))
+    stored = engine.TaskRecords.FromString(recorded.all_records())
     tasks = {record.path: as_task(record) for record in stored.tasks}
     return Run(run_id, spec, Past(spec, parameters, tasks, past, items), stored, request, ended, state, made)
+
+
+def attempt(task_id: int, started_ns: int) -> AttemptRow:
+    return AttemptRow(task_id, 1, AttemptState.RUNNING, "world", b"", started_ns)
 
 
 def as_task(record: engine.TaskRecord) -> Task:

@@ -144,6 +144,16 @@ message! {
         cache_use: Option<CacheUse> = 39,
         /// Of a task that made lost artifacts anew: the task that had made them.
         remakes: i64 = 40,
+        lost_inputs: Vec<LostInputs> = 41,
+    }
+}
+
+message! {
+    /// Kept of a LeafEnded with the state PENDING, so that it can be told to the machine again.
+    LostInputs {
+        /// The how-manieth LeafEnded event it was.
+        order: i64 = 1,
+        inputs: Option<Values> = 2,
     }
 }
 

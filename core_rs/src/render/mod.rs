@@ -8,7 +8,7 @@ mod executor_input;
 mod text;
 
 use crate::message::Message;
-use crate::messages::{EnvVar, Launch, OutputFile, Problem, RenderContext, Rendered, RunSettings};
+use crate::messages::{EnvVar, Launch, LocalPath, OutputFile, Problem, RenderContext, Rendered, RunSettings};
 use crate::placeholder::IdentityValues;
 use crate::structure::Structure;
 use crate::wire::WireError;
@@ -68,6 +68,16 @@ pub fn render_bytes(launch: &[u8], context: &[u8]) -> Result<Vec<u8>, WireError>
     Ok(render(&Launch::decode(launch)?, &RenderContext::decode(context)?).encode())
 }
 
+/// A launch, and where its attempt writes: on this host, and as URIs name it.
+pub struct PlacedLaunch<'a> {
+    /// An encoded [`Launch`].
+    pub launch: &'a [u8],
+    /// What the URIs of its outputs begin with.
+    pub outputs_uri: &'a str,
+    /// The local view of it.
+    pub outputs_dir: &'a str,
+}
+
 /// Renders the launches of one run, many at once.
 pub struct Renderer {
     settings: RunSettings,
@@ -82,18 +92,23 @@ impl Renderer {
         Ok(Renderer { settings: RunSettings::decode(settings)? })
     }
 
-    /// `Rendered` for each pair of `Launch` and `RenderContext` without settings, in their order.
+    /// `Rendered` for each of these attempts, in their order. `staged`: what has been fetched for them.
     ///
     /// # Errors
     /// The bytes are no such messages.
-    pub fn render(&self, attempts: &[(&[u8], &[u8])]) -> Result<Vec<Vec<u8>>, WireError> {
-        attempts
-            .iter()
-            .map(|(launch, context)| {
-                let (launch, context) = (Launch::decode(launch)?, RenderContext::decode(context)?);
-                Ok(render_in(&self.settings, &launch, &context).encode())
-            })
-            .collect()
+    pub fn render(&self, attempts: &[PlacedLaunch<'_>], staged: Vec<LocalPath>) -> Result<Vec<Vec<u8>>, WireError> {
+        let mut context = RenderContext { are_uris_local: true, local_paths: staged, ..RenderContext::default() };
+        let mut rendered = Vec::with_capacity(attempts.len());
+        for attempt in attempts {
+            let launch = Launch::decode(attempt.launch)?;
+            context.task_uuid = format!("{}-{}", self.settings.run_id, launch.task_id);
+            attempt.outputs_uri.clone_into(&mut context.outputs_uri);
+            attempt.outputs_dir.clone_into(&mut context.outputs_dir);
+            attempt.outputs_dir.clone_into(&mut context.parameters_dir);
+            context.output_file = join(attempt.outputs_dir, "executor_output.json");
+            rendered.push(render_in(&self.settings, &launch, &context).encode());
+        }
+        Ok(rendered)
     }
 }
 

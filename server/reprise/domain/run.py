@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from reprise.domain.cache import CacheRow, Lead
 from reprise.domain.names import OperationName, Parent, RunName
-from reprise.domain.states import AttemptState, RunState, TaskState
+from reprise.domain.states import AttemptState, RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +171,8 @@ class TaskRow(NamedTuple):
 
     task_id: int
     path: str
-    state: TaskState
-    record: bytes
+    state: int  # a number of TaskState: to make an enum of it takes longer than all the rest
+    record: bytes | bytearray
 
 
 class AttemptRow(NamedTuple):

@@ -5,11 +5,11 @@ Invariant: equal records give equal tasks, whether they are encoded while the ru
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from reprise.domain.run import DetailsPart, Run, TaskRow
 from reprise.pb.engine.v1 import engine_pb2 as engine
-from reprise.plan import job_detail
+from reprise.plan import job_detail, job_detail_in_parts
 from reprise.rpc.wire import item_bytes
 
 _TASKS_FIELD = 1  # of engine.TaskRecords
@@ -17,26 +17,12 @@ _TASKS_FIELD = 1  # of engine.TaskRecords
 _TASKS_IN_A_PART = 2000
 
 
-def task_details(
-    run: Run, records: Sequence[engine.TaskRecord], outputs: engine.Values | None = None
-) -> tuple[DetailsPart, ...]:
-    """A PipelineJobDetail in parts, at least one: its task_details in the order given, that of their ids, then
-    what the run as a whole gave.
+def task_details(run: Run, records: bytes, outputs: engine.Values | None = None) -> tuple[DetailsPart, ...]:
+    """engine.TaskRecords as a PipelineJobDetail in parts, at least one: its task_details in the order given, that of
+    their ids, then what the run as a whole gave.
     """
     given = outputs.SerializeToString() if outputs is not None else b""
-    last = max(0, (len(records) - 1) // _TASKS_IN_A_PART) * _TASKS_IN_A_PART
-    return tuple(
-        DetailsPart(
-            records[start].task_id if records else 0,
-            job_detail(
-                engine.TaskRecords(tasks=records[start : start + _TASKS_IN_A_PART]).SerializeToString(),
-                given if start == last else b"",
-                str(run.name),
-                run.id,
-            ),
-        )
-        for start in range(0, last + 1, _TASKS_IN_A_PART)
-    )
+    return job_detail_in_parts(records, given, str(run.name), run.id, _TASKS_IN_A_PART)
 
 
 def row_details(run: Run, rows: Iterable[TaskRow]) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -30,15 +30,14 @@ from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.plan import Pieces, RunMachine
 from reprise.scheduler.leaf import Leaf, LeafHost, LeafOutcome, Start
 from reprise.scheduler.places import RunPlaces
-from reprise.scheduler.plain import PlainLeaves
-from reprise.scheduler.records import RunRecords
+from reprise.scheduler.plain import PlainLeaves, PlainSuccess
 from reprise.scheduler.sharing import scope_of
 
 _ROUNDS_TO_JOIN = 4
 
 _log = logging.getLogger(__name__)
 _STORE_PAUSE_S = 0.5
-EncodeDetails = Callable[[Run, Sequence[engine.TaskRecord], engine.Values], Sequence[DetailsPart]]
+EncodeDetails = Callable[[Run, bytes, engine.Values], Sequence[DetailsPart]]  # bytes: engine.TaskRecords
 Write = Callable[[Progress], Awaitable[ProgressResult]]
 
 
@@ -76,8 +75,7 @@ class RunDriver:
         outputs_uri = f"{settings.pipeline_root}/{settings.job_id}"
         outputs_dir = str(host.artifacts.local_path(outputs_uri) or "")
         self.places = RunPlaces(self.run.id, host.runs_dir, settings, outputs_uri, outputs_dir)
-        self._machine = RunMachine(asked)
-        self._records = RunRecords(claimed.tasks)
+        self._machine = RunMachine(asked, [row.record for row in claimed.tasks])
         self._attempts: dict[int, list[AttemptRow]] = {}
         for attempt in claimed.attempts:
             self._attempts.setdefault(attempt.task_id, []).append(attempt)
@@ -98,11 +96,7 @@ class RunDriver:
         # TaskRecords, once the run has ended.
         self.ended_records = b""
         self._is_fail_fast = settings.failure_policy == engine.FAIL_FAST_POLICY
-        self._has_failed = False
-        # While what happened is told again: launches that came to nothing, because inputs were lost.
-        self._spent = self._records.times_sent_back()
         self._cancel_told = asyncio.Event()
-        self._ended_unstarted: list[int] = []
 
     def wake_for_cancel(self) -> None:
         self._is_cancelling = True
@@ -112,7 +106,7 @@ class RunDriver:
     async def drive(self) -> None:
         """Go on with the run until it has ended. Errors: FenceLost; whatever else is a fault of this server."""
         try:
-            decisions: engine.Decisions | None = self._replay()
+            decisions: engine.Decisions | None = self._begin()
             while True:
                 if decisions is not None and decisions.HasField("run_ended"):
                     await self._finish(decisions.run_ended)
@@ -144,7 +138,7 @@ class RunDriver:
         self._leaves[launch.task_id] = leaf
         if self._is_cancel_known:
             leaf.cancel()
-        elif self._is_fail_fast and self._has_failed:
+        elif self._is_keeping_back:
             leaf.keep_back()
         task = asyncio.get_running_loop().create_task(self._run_leaf(leaf))
         self._tasks.add(task)
@@ -164,13 +158,13 @@ class RunDriver:
         """Note the end of an attempt. `retry_after`: it failed, and the task will be tried again."""
         self._pending.attempts[row.task_id, row.number] = row
         if retry_after is not None:
-            self._records.await_retry(row.task_id, retry_after, self._now_ns())
+            self._machine.await_retry(row.task_id, retry_after, self._now_ns())
         self._something.set()
 
     def note_cache(self, task_id: int, use: engine.CacheUse) -> None:
         """Note what the cache had to say. That a task waits is shown at once, all else with the next write of it."""
         is_waiting = use.answer == engine.CACHE_FOLLOWS
-        self._records.note_cache(task_id, use, is_shown=is_waiting)
+        self._machine.note_cache(task_id, use, is_shown=is_waiting)
         if is_waiting:
             self._something.set()
 
@@ -191,79 +185,83 @@ class RunDriver:
             or (self._plain is not None and self._plain.has_news)
         )
 
-    def _replay(self) -> engine.Decisions:
-        decisions = self._machine.advance(engine.Events())
-        self._apply(decisions)
-        ended = self._records.replayable()
-        if ended:
-            decisions = self._machine.advance(engine.Events(ended=ended))
-            self._note_failures(ended)
-            self._apply(decisions)
-        # Before the cancel is told again the core launches what that cancel had ended: nothing else would end it.
-        unstarted = [self._records.as_event(task_id) for task_id in self._ended_unstarted]
-        if unstarted:
-            decisions = self._machine.advance(engine.Events(cancel=True, ended=unstarted))
-            self._apply(decisions)
+    @property
+    def _is_keeping_back(self) -> bool:
+        return self._is_fail_fast and self._machine.has_failed
+
+    def _begin(self) -> engine.Decisions:
+        decisions = self._machine.begin(self._now_ns())
+        self._queue.extend(decision.launch for decision in decisions.decisions)
         self._keep_back()
         return decisions
 
     def _advance(self) -> engine.Decisions | None:
-        events = engine.Events()
-        ended, self._ended = self._ended, []
+        outcomes, self._ended = self._ended, []
+        succeeded: Sequence[PlainSuccess] = ()
         if self._plain is not None:
-            ended += self._plain.take_ends()
-        now_ns = self._now_ns()
-        for outcome in ended:
-            leaf = self._leaves.pop(outcome.event.task_id, None)
-            if outcome.event.state == engine.PENDING:
-                self._records.send_back(outcome.event)
-                self._attempts[outcome.event.task_id] = list(leaf.attempts) if leaf is not None else []
-            else:
-                self._records.end_leaf(outcome.event, now_ns, outcome.kill_method)
-            events.ended.append(outcome.event)
-            if outcome.attempt is not None:
-                self._pending.attempts[outcome.attempt.task_id, outcome.attempt.number] = outcome.attempt
-            if outcome.led_key:
-                self._pending.ended_leads[outcome.event.task_id] = outcome.led_key
-            if outcome.event.HasField("source"):
-                self._pending.reuses.append(outcome.event.source.run_id)
-            if outcome.cache_key:
-                record = self._records[outcome.event.task_id]
-                self._pending.cache.append(self._cache_row(outcome.cache_key, record, now_ns))
-        if self._is_cancelling and not self._is_cancel_known:
-            self._is_cancel_known = True
-            events.cancel = True
-            self._records.mark_cancelling(now_ns)
-            for leaf in self._leaves.values():
-                leaf.cancel()
-            if self._plain is not None:
-                self._plain.cancel()
-            for launch in self._queue:
-                self._ended.append(LeafOutcome.never_started(launch))
-            self._queue.clear()
-        if not events.ended and not events.cancel:
+            refused, succeeded = self._plain.take_ends()
+            outcomes += refused
+        for outcome in outcomes:
+            self._note_end(outcome)
+        pending = self._pending
+        for success in succeeded:
+            pending.attempts[success.row.task_id, success.row.number] = success.row
+            if success.shared_key:
+                pending.ended_leads[success.row.task_id] = success.shared_key
+        is_first_cancel = self._is_cancelling and not self._is_cancel_known
+        if is_first_cancel:
+            self._cancel_all()
+        elif not (outcomes or succeeded):
             return None
-        decisions = self._machine.advance(events)
-        self._note_failures(events.ended)
-        self._apply(decisions)
+        decisions = self._machine.tell(
+            [(outcome.event, outcome.kill_method) for outcome in outcomes],
+            [(success.row.task_id, success.kill_method) for success in succeeded],
+            self._now_ns(),
+            cancel=is_first_cancel,
+        )
+        for outcome in outcomes:
+            if outcome.cache_key:
+                pending.cache.append(self._cache_row(outcome.cache_key, outcome.event.task_id))
+        for success in succeeded:
+            if success.shared_key:
+                pending.cache.append(self._cache_row(success.shared_key, success.row.task_id))
+        self._queue.extend(decision.launch for decision in decisions.decisions)
         self._keep_back()
         return decisions
 
-    def _note_failures(self, ended: Iterable[engine.LeafEnded]) -> None:
-        self._has_failed |= any(event.state == engine.FAILED for event in ended)
+    def _note_end(self, outcome: LeafOutcome) -> None:
+        """What the next write carries of it, beside the record of its task."""
+        task_id = outcome.event.task_id
+        leaf = self._leaves.pop(task_id, None)
+        if outcome.event.state == engine.PENDING:
+            self._attempts[task_id] = list(leaf.attempts) if leaf is not None else []
+        if outcome.attempt is not None:
+            self._pending.attempts[outcome.attempt.task_id, outcome.attempt.number] = outcome.attempt
+        if outcome.led_key:
+            self._pending.ended_leads[task_id] = outcome.led_key
+        if outcome.event.HasField("source"):
+            self._pending.reuses.append(outcome.event.source.run_id)
+
+    def _cancel_all(self) -> None:
+        self._is_cancel_known = True
+        for leaf in self._leaves.values():
+            leaf.cancel()
+        if self._plain is not None:
+            self._plain.cancel()
+        for launch in self._queue:
+            self._ended.append(LeafOutcome.never_started(launch))
+        self._queue.clear()
 
     def _keep_back(self) -> None:
         """Under FAIL_FAST, once a task has failed: what was launched and has not started never does."""
-        if not (self._is_fail_fast and self._has_failed):
+        if not self._is_keeping_back:
             return
         for leaf in self._leaves.values():
             leaf.keep_back()
         if self._plain is not None:
             self._plain.keep_back()
         for launch in self._queue:
-            if not (
-                launch.is_in_exit or self._records.is_ended(launch.task_id) or self._has_attempts(launch)
-            ):
+            if not (launch.is_in_exit or self._has_attempts(launch)):
                 self._ended.append(LeafOutcome.kept_back(launch))
         kept = {outcome.event.task_id for outcome in self._ended}
         self._queue = deque(launch for launch in self._queue if launch.task_id not in kept)
@@ -271,8 +269,9 @@ class RunDriver:
     def _has_attempts(self, launch: engine.Launch) -> bool:
         return bool(self._attempts.get(launch.task_id))
 
-    def _cache_row(self, key: bytes, record: engine.TaskRecord, now_ns: int) -> CacheRow:
+    def _cache_row(self, key: bytes, task_id: int) -> CacheRow:
         """The outcome for other runs, saying where it comes from."""
+        record = self._machine.record(task_id)
         cached = engine.TaskRecord(
             path=record.path,
             outputs=record.outputs,
@@ -287,38 +286,16 @@ class RunDriver:
             run_id=self.run.id,
             task_id=record.task_id,
             record=cached.SerializeToString(),
-            created_ns=now_ns,
+            created_ns=record.ended_ns,
             task=without_iterations(record.path),
             component=record.component,
         )
-
-    def _apply(self, decisions: engine.Decisions) -> None:
-        now_ns = self._now_ns()
-        for decision in decisions.decisions:
-            match decision.WhichOneof("what"):
-                case "created":
-                    self._records.create(decision.created, now_ns)
-                case "started":
-                    self._records.start_dag(decision.task_id, decision.started, now_ns)
-                case "ended":
-                    self._has_failed |= decision.ended.state == engine.FAILED
-                    self._records.end_node(decision.task_id, decision.ended, now_ns)
-                case "launch":
-                    if self._spent.get(decision.task_id):
-                        self._spent[decision.task_id] -= 1
-                    elif not self._records.is_ended(decision.task_id):
-                        self._records.launch(decision.launch, now_ns)
-                        self._queue.append(decision.launch)
-                    elif not self._records[decision.task_id].end_order:
-                        self._ended_unstarted.append(decision.task_id)
 
     def _fill_window(self) -> None:
         plain = self._plain
         room = self._window - len(self._leaves) - (len(plain) if plain is not None else 0)
         while self._queue and room > 0:
             launch = self._queue.popleft()
-            if self._records.is_ended(launch.task_id):
-                continue  # replayed: its end follows
             attempts = self._attempts.pop(launch.task_id, [])
             if self._is_cancel_known and not attempts:
                 # Its upstream ended in the moment of the cancel.
@@ -343,8 +320,8 @@ class RunDriver:
         leads = {row.task_id: pending.leads[row.task_id] for row in starts if row.task_id in pending.leads}
         leads.update((leaf.launch.task_id, leaf.lead) for leaf in plain if leaf.lead is not None)
         rows = (*starts, *(leaf.row for leaf in plain))
-        starting = self._records.start_attempts(rows, now_ns)
-        tasks = self._records.take_dirty()
+        starting = self._machine.start_attempts(rows, now_ns)
+        tasks = self._machine.take_dirty()
         state = RunState.RUNNING if rows and self._state in _NOT_BEGUN else None
         if not (tasks or rows or pending.attempts or pending.cache or pending.error):
             for committed in pending.started:
@@ -357,7 +334,7 @@ class RunDriver:
                 now_ns=now_ns,
                 tasks=tasks,
                 starts=rows,
-                starting=[row for row, _ in starting],
+                starting=starting,
                 attempts=tuple(pending.attempts.values()),
                 state=state,
                 cache=tuple(pending.cache),
@@ -373,9 +350,9 @@ class RunDriver:
         if result.state is RunState.CANCELLING and not self._is_cancelling:
             self.wake_for_cancel()
         if result.were_starts_refused:
-            self._records.take_back(earlier for _, earlier in starting)
+            self._machine.take_back()
         elif result.held_back:
-            self._records.take_back(earlier for row, earlier in starting if row.task_id in result.held_back)
+            self._machine.take_back(result.held_back)
         for start, committed in zip(pending.starts, pending.started, strict=True):
             if committed.done():
                 continue
@@ -426,18 +403,17 @@ class RunDriver:
                     await asyncio.wait_for(self._cancel_told.wait(), _STORE_PAUSE_S)
 
     async def _finish(self, ended: engine.RunEnded) -> None:
-        for record in self._records.all_in_order():
-            if record.state == engine.RUNNING:  # a fault of the core must not be written down as an outcome
-                raise RuntimeError(f"{self.run.name}: the run ended while {record.path} was running")
-        records = self._records.all_in_order()
-        blob = await asyncio.to_thread(lambda: engine.TaskRecords(tasks=records).SerializeToString())
+        running = self._machine.any_running()
+        if running is not None:  # a fault of the core must not be written down as an outcome
+            raise RuntimeError(f"{self.run.name}: the run ended while {running} was running")
+        records = await asyncio.to_thread(self._machine.all_records)
         details = await asyncio.to_thread(self._encode_details, self.run, records, ended.outputs)
         await self._record(
             Progress(
                 run_id=self.run.id,
                 fence=self.run.fence,
                 now_ns=self._now_ns(),
-                tasks=self._records.take_dirty(),
+                tasks=self._machine.take_dirty(),
                 attempts=tuple(self._pending.attempts.values()),
                 cache=tuple(self._pending.cache),
                 reuses=tuple(self._pending.reuses),
@@ -449,7 +425,7 @@ class RunDriver:
                 finish=Finish(
                     state=_RUN_STATES[ended.state],
                     error=Failure(ended.error.code, ended.error.message) if ended.HasField("error") else None,
-                    records=blob,
+                    records=records,
                     details_wire=details[0].wire if len(details) == 1 else b"",
                     details_parts=details if len(details) > 1 else (),
                 ),
@@ -457,7 +433,7 @@ class RunDriver:
         )
         self._tell_followers(self._pending)
         self._release(self._pending)
-        self.ended_records = blob
+        self.ended_records = records
 
 
 _NOT_BEGUN = (RunState.QUEUED, RunState.PENDING)

@@ -30,7 +30,6 @@ class RunPlaces:
     ) -> None:
         """`outputs_uri`: what the URIs of the run's artifacts begin with. `outputs_dir`: the local view of it; "": it
         lies elsewhere, and every attempt writes to a folder of its own."""
-        self._run_id = run_id
         self._run_folder = runs_dir / str(run_id)
         self._run_dir = str(self._run_folder)
         self._workspace = settings.workspace_path
@@ -54,12 +53,10 @@ class RunPlaces:
         self, attempts: Sequence[tuple[engine.Launch, AttemptPlace]], staged: Mapping[str, str]
     ) -> list[engine.Rendered]:
         """Each attempt in its place; `staged`: the path on this host of each input artifact, by its URI."""
-        return self._renderer.render(
-            [
-                (launch.SerializeToString(), self._context(launch.task_id, place, staged))
-                for launch, place in attempts
-            ]
-        )
+        placed = [
+            (launch.SerializeToString(), place.outputs_uri, place.outputs_dir) for launch, place in attempts
+        ]
+        return self._renderer.render(placed, staged)
 
     def views(self, place: AttemptPlace, rendered: engine.Rendered, staged: Mapping[str, str]) -> Views:
         """What the attempt has to see of this host."""
@@ -74,16 +71,3 @@ class RunPlaces:
         if self._outputs_dir and path.startswith(f"{self._outputs_dir}/"):
             return self._outputs_folder / path[len(self._outputs_dir) + 1 :]
         return self._run_folder / path[len(self._run_dir) + 1 :]
-
-    def _context(self, task_id: int, place: AttemptPlace, staged: Mapping[str, str]) -> engine.RenderContext:
-        context = engine.RenderContext(
-            task_uuid=f"{self._run_id}-{task_id}",
-            outputs_uri=place.outputs_uri,
-            outputs_dir=place.outputs_dir,
-            output_file=f"{place.outputs_dir}/executor_output.json",
-            parameters_dir=place.outputs_dir,
-            are_uris_local=True,
-        )
-        for uri, path in staged.items():
-            context.local_paths.add(uri=uri, path=path)
-        return context

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from reprise import crash_point
 from reprise.domain.cache import Lead
@@ -21,7 +21,7 @@ from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.scheduler.admission import Demand, Waiter
 from reprise.scheduler.leaf import CANNOT_RUN, Leaf, LeafHost, LeafOutcome, LeafOwner, demand_of, exit_json
 from reprise.scheduler.places import AttemptPlace
-from reprise.scheduler.sharing import Shared
+from reprise.scheduler.sharing import OFF, Shared
 
 
 class PlainOwner(LeafOwner, Protocol):
@@ -74,6 +74,14 @@ class PlainLeaf:
 
     def take_place(self) -> Demand:
         return self.of.give_place(self)
+
+
+class PlainSuccess(NamedTuple):
+    """The end of a leaf that has left nothing."""
+
+    row: AttemptRow
+    shared_key: bytes  # under which other runs may find it, and may have waited for it; empty: they may not
+    kill_method: str
 
 
 class PlainLeaves:
@@ -137,7 +145,7 @@ class PlainLeaves:
         else:
             self._line_up(launch, shared)
 
-    def take_ends(self) -> list[LeafOutcome]:
+    def take_ends(self) -> tuple[list[LeafOutcome], list[PlainSuccess]]:
         """Those that have come to their end since the last call. Errors: what kept the cache from being asked."""
         if self._fault is not None:
             raise self._fault
@@ -145,7 +153,7 @@ class PlainLeaves:
         refused, self._refused = self._refused, []
         self._host.admission.leave(*(leaf.demand for leaf, _ in ended))
         now_ns = self._host.now_ns()
-        return refused + [_success(leaf, how, now_ns) for leaf, how in ended]
+        return refused, [_success(leaf, how, now_ns) for leaf, how in ended]
 
     def take_starts(self) -> Sequence[PlainLeaf]:
         """Those that are ready and may start as soon as that is committed; `started` has to follow."""
@@ -273,7 +281,8 @@ class PlainLeaves:
                     self._line_up(launch, shared)
 
     def _line_up(self, launch: engine.Launch, shared: Shared) -> None:
-        self._owner.note_cache(launch.task_id, shared.use)
+        if shared is not OFF:  # which the core has said of the launch
+            self._owner.note_cache(launch.task_id, shared.use)
         asked, admission = launch.resources, self._host.admission
         try:
             admission.check(asked.cpu_request, asked.memory_request_bytes)
@@ -342,8 +351,8 @@ class PlainLeaves:
         return launches
 
 
-def _success(leaf: PlainLeaf, how: Exit, now_ns: int) -> LeafOutcome:
-    begun = leaf.row
+def _success(leaf: PlainLeaf, how: Exit, now_ns: int) -> PlainSuccess:
+    begun, launch = leaf.row, leaf.launch
     row = AttemptRow(
         begun.task_id,
         begun.number,
@@ -354,4 +363,4 @@ def _success(leaf: PlainLeaf, how: Exit, now_ns: int) -> LeafOutcome:
         how.ended_ns or now_ns,
         exit=exit_json(how),
     )
-    return LeafOutcome.succeeded(leaf.launch, engine.Values(), row, how.kill_method)
+    return PlainSuccess(row, launch.cache_key if launch.is_cache_enabled else b"", how.kill_method)

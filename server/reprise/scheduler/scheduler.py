@@ -41,6 +41,7 @@ T = TypeVar("T")
 _INTERNAL = 13  # google.rpc.Code
 _PAUSE_AFTER_FAULT_S = 2.0
 _EIGHT_TASKS = TaskLimits(8)
+_CLAIMED_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,19 +179,29 @@ class Scheduler:
 
     async def _look_around(self, host: LeafHost, is_woken: bool) -> None:
         """Claim what is free, hand on cancels, drop what another server has taken, remove what nobody needs."""
-        settings = self._settings
-        now_ns = self._now_ns()
-        if is_woken or now_ns >= self._renew_at_ns:
-            await self._renew(now_ns)
-        room = settings.max_runs - len(self._drivers)
-        if room > 0:
-            claimed = await self._in_thread(
-                self._store.claim_runs, settings.owner, room, now_ns, settings.lease_s
-            )
-            for one in claimed:
-                crash_point.reach("claim.after")
-                self._drive(one, host)
+        has_more = True
+        while has_more and not self._is_stopping:
+            has_more = await self._claim_some(host)
+            now_ns = self._now_ns()
+            if is_woken or now_ns >= self._renew_at_ns:
+                await self._renew(now_ns)
+                is_woken = False
         await self._housekeeping.look_around()
+
+    async def _claim_some(self, host: LeafHost) -> bool:
+        """Drive a few of the runs that are free; whether there may be more. The first ones begin while the others are
+        still being read: a server that comes back to a thousand runs has tasks to start at once."""
+        settings = self._settings
+        wanted = min(settings.max_runs - len(self._driving), _CLAIMED_AT_ONCE)
+        if wanted <= 0:
+            return False
+        claimed = await self._in_thread(
+            self._store.claim_runs, settings.owner, wanted, self._now_ns(), settings.lease_s
+        )
+        for one in claimed:
+            crash_point.reach("claim.after")
+            self._drive(one, host)
+        return len(claimed) == wanted
 
     async def _renew(self, now_ns: int) -> None:
         settings = self._settings

@@ -35,7 +35,7 @@ class Shared:
     lead: Lead | None = None
 
 
-_OFF = Shared(engine.CacheUse(answer=engine.CACHE_OFF))
+OFF = Shared(engine.CacheUse(answer=engine.CACHE_OFF))
 
 
 class Sharing:
@@ -75,7 +75,7 @@ class Sharing:
     def known(self, launch: engine.Launch) -> Shared | None:
         """What is to become of a leaf that asks nobody; None: it has to ask."""
         if not is_shared(launch):
-            return _OFF
+            return OFF
         if not launch.may_read_cache:
             answer = _NOT_ASKED.get(launch.reason, engine.CACHE_EXIT_TASK)
             return Shared(engine.CacheUse(answer=answer), lead=Lead(launch.cache_key, may_wait=False))

@@ -101,7 +101,9 @@ def log_changes(
     tx: Transaction, run_id: int, seq: int, at_ns: int, changes: Sequence[tuple[int, int, int, int]]
 ) -> None:
     """Keep (task id, attempt, from, to) of each change of a state; the last of them is the run's `seq`-th."""
-    tx.execute(_INSERT_EVENT, run_id, seq, at_ns, json.dumps(changes, separators=(",", ":")))
+    # Numbers alone: a third of the time that an encoder takes.
+    listed = ",".join([f"[{task},{attempt},{before},{after}]" for task, attempt, before, after in changes])
+    tx.execute(_INSERT_EVENT, run_id, seq, at_ns, f"[{listed}]")
 
 
 def no_run(name: RunName | str) -> NotFound:
