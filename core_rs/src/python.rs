@@ -9,7 +9,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
-use pyo3::types::{PyByteArray, PyBytes};
+use pyo3::types::PyBytes;
 
 // Links the C functions that the spawner process calls by name.
 use reprise_host as _;
@@ -303,11 +303,11 @@ fn job_detail_in_parts<'py>(
     parts.into_iter().map(|part| Ok((part.first_task_id, to_python(py, part.detail)?))).collect()
 }
 
-/// A row to store: task id, path, state, record. The bytes are such as sqlite3 binds without looking for an adapter.
-type RecordRow<'py> = (i64, String, i32, Bound<'py, PyByteArray>);
+/// A row to store: task id, path, state, record.
+type RecordRow<'py> = (i64, String, i32, Bound<'py, PyBytes>);
 
 fn to_rows<'py>(py: Python<'py>, rows: Vec<Row>) -> Vec<RecordRow<'py>> {
-    rows.into_iter().map(|row| (row.task_id, row.path, row.state, PyByteArray::new(py, &row.record))).collect()
+    rows.into_iter().map(|row| (row.task_id, row.path, row.state, PyBytes::new(py, &row.record))).collect()
 }
 
 /// The state machine of one run, and the records of its tasks.

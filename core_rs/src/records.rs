@@ -204,15 +204,13 @@ impl Records {
             let task_id = decision.task_id;
             match &mut decision.what {
                 Some(What::Created(created)) => self.create(created, now_ns)?,
-                Some(What::Started(started)) => self.start_dag(task_id, std::mem::take(started), now_ns)?,
-                Some(What::Ended(ended)) => self.end_node(task_id, std::mem::take(ended), now_ns)?,
-                Some(What::Launch(launch)) => {
-                    if self.takes_launch(task_id)? {
-                        self.launch(task_id, launch)?;
-                        launches.push(decision);
-                    }
+                Some(What::Started(started)) => self.start_dag(task_id, std::mem::take(&mut **started), now_ns)?,
+                Some(What::Ended(ended)) => self.end_node(task_id, std::mem::take(&mut **ended), now_ns)?,
+                Some(What::Launch(launch)) if self.takes_launch(task_id)? => {
+                    self.launch(task_id, launch)?;
+                    launches.push(decision);
                 }
-                None => {}
+                Some(What::Launch(_)) | None => {}
             }
         }
         decisions.decisions = launches;
@@ -230,7 +228,7 @@ impl Records {
         self.touch(task_id, now_ns)
     }
 
-    fn start_dag(&mut self, task_id: i64, started: Box<NodeStarted>, now_ns: i64) -> Result<()> {
+    fn start_dag(&mut self, task_id: i64, started: NodeStarted, now_ns: i64) -> Result<()> {
         let record = self.edit(task_id)?;
         if record.state != State::Pending {
             return Ok(());
@@ -241,7 +239,7 @@ impl Records {
         self.move_to(task_id, State::Running, now_ns)
     }
 
-    fn end_node(&mut self, task_id: i64, ended: Box<NodeEnded>, now_ns: i64) -> Result<()> {
+    fn end_node(&mut self, task_id: i64, ended: NodeEnded, now_ns: i64) -> Result<()> {
         self.has_failed |= ended.state == State::Failed;
         if self.is_ended(task_id) {
             return Ok(());

@@ -100,7 +100,7 @@ class Renderer:
         Errors: ValueError if the bytes are no such messages.
         """
 
-_Row = tuple[int, str, int, bytearray]
+_Row = tuple[int, str, int, bytes]
 
 class Run:
     """The deterministic state machine of one run, and the records of its tasks. Atomic; safe from any thread.

@@ -43,7 +43,9 @@ def test_each_of_many_is_rendered_as_if_it_were_alone_with_the_settings_in_its_c
             engine.Rendered.FromString(core.render(one.SerializeToString(), place.SerializeToString()))
         )
     assert together == alone
-    assert together[1].argv_command == ["job/task-2/7-2"] and together[1].argv_args == ["2 /out/2/executor_output.json /root"]
+    assert together[1].argv_command == ["job/task-2/7-2"] and together[1].argv_args == [
+        "2 /out/2/executor_output.json /root"
+    ]
 
 
 def test_bytes_that_are_no_launch_are_refused() -> None:

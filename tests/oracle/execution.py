@@ -13,9 +13,9 @@ from functools import lru_cache
 from typing import Any
 
 from past import Config, Past, Slot, Task
-from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.domain.run import AttemptRow
 from reprise.domain.states import AttemptState
+from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.plan import Pieces, RunMachine
 from struct_bytes import spec_bytes
 from values import ArtifactValue

@@ -26,7 +26,9 @@ Task = pipeline_job_pb2.PipelineTaskDetail
 
 
 def whole_details(run: Run, records: Sequence[engine.TaskRecord]) -> bytes:
-    return b"".join(part.wire for part in task_details(run, engine.TaskRecords(tasks=records).SerializeToString()))
+    return b"".join(
+        part.wire for part in task_details(run, engine.TaskRecords(tasks=records).SerializeToString())
+    )
 
 
 def record(**changes: Any) -> engine.TaskRecord:

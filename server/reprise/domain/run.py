@@ -172,7 +172,7 @@ class TaskRow(NamedTuple):
     task_id: int
     path: str
     state: int  # a number of TaskState: to make an enum of it takes longer than all the rest
-    record: bytes | bytearray
+    record: bytes
 
 
 class AttemptRow(NamedTuple):

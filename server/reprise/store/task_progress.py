@@ -118,6 +118,7 @@ class ChangeLog:
 
 
 def write_tasks(tx: Transaction, log: ChangeLog, rows: Sequence[TaskRow]) -> None:
+    # Bytes are given as bytearrays: for them alone the driver of SQLite looks for no adapter, a third of a row's time.
     if not rows:
         return
     run_id = log.run_id
@@ -132,7 +133,7 @@ def write_tasks(tx: Transaction, log: ChangeLog, rows: Sequence[TaskRow]) -> Non
         if before is None:
             if after != _PENDING:
                 move_task(_PENDING, after)
-            inserts.append((run_id, task_id, task.path, after, task.record))
+            inserts.append((run_id, task_id, task.path, after, bytearray(task.record)))
             log.add(task_id, 0, 0, after)
         else:
             if before != after:
@@ -140,7 +141,7 @@ def write_tasks(tx: Transaction, log: ChangeLog, rows: Sequence[TaskRow]) -> Non
                 log.add(task_id, 0, before, after)
             elif before in _FINAL:
                 continue  # said before; an outcome does not change
-            updates.append((after, task.record, run_id, task_id))
+            updates.append((after, bytearray(task.record), run_id, task_id))
         states[task_id] = after
     tx.execute_many(_INSERT_TASK, inserts)
     tx.execute_many(_UPDATE_TASK, updates)
