@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from reprise.client import Client
+from reprise.pb.v1 import operations_pb2 as messages
+from reprise.pb.v1 import pipeline_state_pb2 as states
 
 from . import workload
 from .conftest import Scale
@@ -56,5 +58,53 @@ def test_after_kill_9_with_many_active_runs_a_task_starts_soon_and_none_runs_twi
         tasks = [(line.run_id, line.task) for line in lines if line.word == "begin"]
         assert len(tasks) == len(set(tasks)), "what had begun was looked after, not begun again"
     finally:
+        lives.stop()
+        lives.close()
+
+
+@pytest.mark.timeout(120)
+def test_a_batch_cancel_that_a_kill_9_interrupts_goes_on_and_tells_of_each_name_once(tmp_path: Path) -> None:
+    """One of its runs had ended before the kill; the other ignores SIGTERM, and holds the operation open over it."""
+    gate, is_deaf = tmp_path / "gate", tmp_path / "is_deaf"
+    tasks = {
+        "obedient": "sleep 60",
+        "stubborn": f"trap '' TERM\n: > {is_deaf}\nwhile ! test -e {gate}; do sleep 0.02; done",
+    }
+    names = list(tasks)
+    lives = Lives(tmp_path, "--grace=60")
+
+    def is_cancelled(client: Client, name: str) -> bool:
+        return bool(client.get(name).state == states.PIPELINE_STATE_CANCELLED)
+
+    def begun() -> int:
+        return sum(line.word == "begin" for line in workload.read_ledger(lives.ledger))
+
+    try:
+        assert lives.start()
+        with Client(lives.grpc) as client:
+            for name, script in tasks.items():
+                pipeline = workload.spec({"a": (script, ()), "b": ("", ("a",))})
+                client.create(workload.create_request(client.parent, name, pipeline))
+            until(lambda: begun() == 2 and is_deaf.exists())
+            operation = client.batch_cancel(names)
+            until(lambda: is_cancelled(client, "obedient"))
+            assert not client.get_operation(operation.name).done
+            lives.kill()
+            assert lives.start()
+            assert not client.get_operation(operation.name).done
+            assert is_cancelled(client, "obedient")
+            assert client.get("stubborn").state == states.PIPELINE_STATE_CANCELLING
+            gate.touch()
+            ended = client.wait_operation(operation.name, 60)
+            assert ended.done and is_cancelled(client, "stubborn")
+            metadata = messages.BatchCancelPipelineJobsOperationMetadata()
+            assert ended.metadata.Unpack(metadata)
+            assert [one.name.rpartition("/")[2] for one in metadata.targets] == names
+            answer = messages.BatchCancelPipelineJobsResponse()
+            assert ended.response.Unpack(answer)
+            assert [job.name.rpartition("/")[2] for job in answer.pipeline_jobs] == names
+        assert begun() == 2, "nothing started after the cancel"
+    finally:
+        gate.touch()
         lives.stop()
         lives.close()
