@@ -52,16 +52,20 @@ impl Recorded {
     /// # Errors
     /// The news does not fit the run.
     pub fn tell(&mut self, news: News, now_ns: i64) -> Result<Decisions, RecordError> {
-        let mut events = Events { ended: Vec::with_capacity(news.ended.len() + news.succeeded.len()), cancel: news.cancel };
+        let mut events = Events { ended: Vec::with_capacity(news.ended.len() + news.succeeded.len()), cancel: false };
         let plain = news.succeeded.into_iter().map(|(task_id, kill_method)| (plain_success(task_id), kill_method));
         for (event, kill_method) in news.ended.into_iter().chain(plain) {
             self.records.end_leaf(&event, &kill_method, now_ns)?;
             events.ended.push(event);
         }
-        if news.cancel {
-            self.records.mark_cancelling(now_ns)?;
+        if !news.cancel {
+            return self.decide(events, now_ns);
         }
-        self.decide(events, now_ns)
+        self.records.mark_cancelling(now_ns)?;
+        // First of all: what has ended may have been asked to by an earlier server, and is no failure of the run then.
+        let mut decisions = self.decide(Events { cancel: true, ..Events::default() }, now_ns)?;
+        self.join(&mut decisions, events, now_ns)?;
+        Ok(decisions)
     }
 
     fn decide(&mut self, events: Events, now_ns: i64) -> Result<Decisions, RecordError> {
