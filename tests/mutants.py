@@ -81,7 +81,7 @@ MUTANTS = (
     ),
     Mutant(
         "killpg and nothing else",
-        "core_rs/host/src/supervisor.rs",
+        "core_rs/host/src/attempt.rs",
         [
             (
                 """    exit.survivors = process::kill_descendants(

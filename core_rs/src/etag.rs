@@ -50,6 +50,10 @@ pub fn digest_with(request: &RunRequest<'_>, spec_digest: &[u8]) -> [u8; 32] {
     part("policy", &(settings.failure_policy as i32).to_le_bytes());
     part("salt", settings.salt.as_bytes());
     part("root", settings.pipeline_root.as_bytes());
+    for timeout in &settings.timeouts {
+        part("timeout", timeout.executor.as_bytes());
+        part("ms", &timeout.timeout_ms.to_le_bytes());
+    }
     if let Some(original) = &request.original {
         part("original", &original.run_id.to_le_bytes());
         // Stored bytes, the same each time.

@@ -159,7 +159,12 @@ class Preparation:
                 self._artifact_list(name, [reference], original, command.parent.project)
             )
         if original is not None:
-            earlier = put_inherited(request, original.request)
+            is_same_spec = (
+                not command.spec or hashlib.sha256(command.spec).digest() == original.run.spec_digest
+            )
+            earlier = put_inherited(
+                request, original.request, is_same_pipeline=is_same_spec and not command.platform_spec
+            )
             settings.input_artifacts.extend(self._inherited_artifacts(command, original, earlier))
             settings.input_artifacts.sort(key=lambda given: given.name)
             # A run that was cancelled before it began has no records; those of its own original stand for them.
@@ -287,14 +292,23 @@ def put_settings(settings: engine.RunSettings, command: CreateRun, salts: Mappin
     settings.failure_policy = cast("engine.FailurePolicy", int(command.failure_policy))
     settings.are_legacy_parameters = command.are_legacy_parameters
     settings.parameters.extend(_parameters(command.parameters.items()))
+    # What is vouched for makes no difference to these.
+    timeouts_s = check_platform_spec(command.platform_spec, "", is_environment_vouched=True).timeouts_s
+    for executor, timeout_s in sorted(timeouts_s.items()):
+        settings.timeouts.add(executor=executor, timeout_ms=timeout_s * 1000)
 
 
-def put_inherited(request: engine.RunRequest, original_request: bytes) -> engine.RunSettings:
+def put_inherited(
+    request: engine.RunRequest, original_request: bytes, *, is_same_pipeline: bool
+) -> engine.RunSettings:
     """What the original was given, from its stored request: all but its input artifacts, which are to be looked at.
 
-    Gives the original's own settings.
+    Gives the original's own settings. `is_same_pipeline`: the request brings neither another spec nor a platformSpec,
+    so that of the original holds.
     """
     earlier = engine.RunRequest.FromString(original_request)
+    if is_same_pipeline:
+        request.settings.timeouts.extend(earlier.settings.timeouts)
     if not request.settings.pipeline_root:
         request.settings.pipeline_root = earlier.settings.pipeline_root
     request.original.parameters.extend(earlier.settings.parameters)

@@ -1,7 +1,8 @@
 """The second document of a compiled pipeline: what it asks of Kubernetes.
 
 Invariant: what would change the meaning of a task (volumes, secrets, pod metadata that a cluster acts on) is refused;
-what only says how a cluster places, pulls or times a pod is accepted, and so is what is marked as optional.
+what only says how a cluster places or pulls a pod is accepted, and so is what is marked as optional. The deadline of a
+pod is that of an attempt here: each attempt is a pod of its own there, too.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from google.protobuf import json_format, struct_pb2
 
 from reprise.domain.errors import FieldProblem
 
-# Of an executor's config: how a cluster places, pulls or times a pod, not what the task does.
+# Of an executor's config: how a cluster places or pulls a pod, not what the task does.
 _COSMETIC = frozenset(
     {"imagePullSecret", "imagePullPolicy", "nodeSelector", "tolerations", "nodeAffinity", "podAffinity"}
 )
@@ -22,11 +23,16 @@ _COSMETIC = frozenset(
 _ENVIRONMENT = frozenset({"secretAsEnv", "configMapAsEnv"})
 
 
+_DEADLINES = ("activeDeadlineSeconds", "active_deadline_seconds")
+_LONGEST_DEADLINE_S = 1_000_000_000  # some thirty years
+
+
 @dataclass(slots=True)
 class PlatformCheck:
     problems: list[FieldProblem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     needs_workspace: bool = False
+    timeouts_s: dict[str, int] = field(default_factory=dict)  # of each attempt, by the label of the executor
 
 
 def check_platform_spec(platform_spec: bytes, place: str, is_environment_vouched: bool) -> PlatformCheck:
@@ -49,13 +55,11 @@ def check_platform_spec(platform_spec: bytes, place: str, is_environment_vouched
         executors = _mapping(_mapping(content.get("deploymentSpec")).get("executors"))
         for label, config in executors.items():
             for feature, value in _mapping(config).items():
-                _check_feature(
-                    check,
-                    f"{at}.deploymentSpec.executors[{label!r}].{feature}",
-                    feature,
-                    value,
-                    is_environment_vouched,
-                )
+                place_of_it = f"{at}.deploymentSpec.executors[{label!r}].{feature}"
+                if feature in _DEADLINES:
+                    _take_deadline(check, place_of_it, label, value)
+                else:
+                    _check_feature(check, place_of_it, feature, value, is_environment_vouched)
     return check
 
 
@@ -70,6 +74,18 @@ def _check_feature(
     check.problems.append(
         FieldProblem(at, "needs Kubernetes: this server cannot give the task what it asks for")
     )
+
+
+def _take_deadline(check: PlatformCheck, at: str, label: str, value: Any) -> None:
+    # An int64, which protobuf's JSON writes as text. 0: none, as KFP has it.
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    text = f"{value:.17g}" if is_number else str(value)
+    if not (text.isascii() and text.isdigit()) or int(text) > _LONGEST_DEADLINE_S:
+        check.problems.append(
+            FieldProblem(at, f"expected whole seconds, {_LONGEST_DEADLINE_S} at most; got {text[:40]!r}")
+        )
+    elif int(text) > 0:
+        check.timeouts_s[label] = int(text)
 
 
 def _is_optional(value: Any) -> bool:

@@ -101,7 +101,7 @@ def _asked(
     """None: the original was given artifacts, and what they are by now is not for this path to say."""
     asked = engine.RunRequest()
     put_settings(asked.settings, command, salts)
-    if put_inherited(asked, original.request).input_artifacts:
+    if put_inherited(asked, original.request, is_same_pipeline=True).input_artifacts:
         return None
     asked.original.run_id = original.run.id
     asked.original.resource_name = str(original.run.name)

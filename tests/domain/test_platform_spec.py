@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from google.protobuf import json_format, struct_pb2
 from reprise.platform_spec import PlatformCheck, check_platform_spec
 
@@ -39,3 +40,18 @@ def test_an_unknown_platform_is_refused() -> None:
     struct = json_format.ParseDict({"platforms": {"other": {}}}, struct_pb2.Struct())
     check = check_platform_spec(struct.SerializeToString(), "platform_spec", False)
     assert "'kubernetes'" in check.problems[0].message
+
+
+def test_a_deadline_is_taken_as_text_or_number_and_none_of_zero() -> None:
+    assert _check({"activeDeadlineSeconds": "20"}).timeouts_s == {"exec-a": 20}
+    assert _check({"active_deadline_seconds": 20}).timeouts_s == {"exec-a": 20}
+    assert _check({"activeDeadlineSeconds": 0}).timeouts_s == {}
+
+
+@pytest.mark.parametrize("seconds", [-1, 0.5, True, "soon", "1e3", 1e300, None, [1]])
+def test_a_deadline_that_is_no_whole_number_of_seconds_is_refused_with_its_field(seconds: object) -> None:
+    check = _check({"activeDeadlineSeconds": seconds})
+    assert check.timeouts_s == {}
+    (problem,) = check.problems
+    assert problem.field.endswith("executors['exec-a'].activeDeadlineSeconds")
+    assert "whole seconds" in problem.message

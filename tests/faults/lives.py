@@ -124,12 +124,14 @@ def attempt_folders(data_dir: Path) -> Iterator[Path]:
 
 
 def supervisors_of(data_dir: Path) -> dict[str, int]:
-    """The living supervisors of a data directory: mark of the attempt -> process."""
+    """The living supervisors of attempts that have not ended: mark of the attempt -> process."""
     found = {}
     for attempt in attempt_folders(data_dir):
         with suppress(OSError, ValueError, KeyError):
             link = attempt / "process"
             _, pid, started = os.readlink(link).split(" ")  # noqa: PTH115 (no path is meant)
+            if (attempt / "exit.json").exists():
+                continue  # its supervisor may have another by now
             stat = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
             if stat[19].decode() == started and stat[0] not in (b"Z", b"X"):
                 found[json.loads((attempt / "launch.json").read_text())["marker"]] = int(pid)

@@ -60,9 +60,9 @@ fn put(text: &[u8], buffer: *mut c_char, capacity: usize) -> c_int {
 pub extern "C" fn reprise_spawner(socket: c_int) -> c_int {
     match std::panic::catch_unwind(|| spawner::serve(socket)) {
         Ok(Ok(Served::Done)) => 0,
-        Ok(Ok(Served::InTask(path))) => {
+        Ok(Ok(Served::InTask(launch))) => {
             if let Ok(mut place) = WARM_LAUNCH.lock() {
-                *place = Some(path);
+                *place = Some(launch);
             }
             1
         }
@@ -70,17 +70,17 @@ pub extern "C" fn reprise_spawner(socket: c_int) -> c_int {
     }
 }
 
-/// Writes the path of the launch.json of the warm task that this process is. 0, or -1 where it is none.
-///
-/// # Safety
-/// `buffer` must be writable for `capacity` bytes.
+/// The launch of the warm task that this process is, as JSON text; null where it is none. It stays where it is.
 #[no_mangle]
-pub unsafe extern "C" fn reprise_warm_launch(buffer: *mut c_char, capacity: usize) -> c_int {
+pub extern "C" fn reprise_warm_launch() -> *const c_char {
     match WARM_LAUNCH.lock() {
-        Ok(place) => place.as_ref().map_or(-1, |path| {
-            put(path.as_os_str().as_bytes(), buffer, capacity)
+        Ok(mut place) => place.as_mut().map_or(std::ptr::null(), |launch| {
+            if launch.last() != Some(&0) {
+                launch.push(0);
+            }
+            launch.as_ptr().cast()
         }),
-        Err(_) => -1,
+        Err(_) => std::ptr::null(),
     }
 }
 

@@ -1,36 +1,102 @@
 //! The cgroup v2 of an attempt: the strongest way to kill all that a task has started.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::{AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::launch::Launch;
+
+const NAME: &str = "reprise";
 const CPU_PERIOD_US: f64 = 100_000.0;
 
-/// A cgroup made for one attempt.
+/// Removes what a supervisor that was killed has left empty; what holds processes stays.
+pub fn remove_left(root: &Path, pid: i32) {
+    let prefix = format!("{NAME}-{pid}-");
+    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            let _ = fs::remove_dir(entry.path());
+        }
+    }
+}
+
+/// A cgroup for the processes of one attempt.
 pub struct Cgroup {
     folder: PathBuf,
+    handle: File,
+    is_limited: bool,
+    was_killed: Cell<bool>,
+}
+
+/// The cgroup of a supervisor, which serves its attempts in turn: making one costs more than a short task does.
+///
+/// Invariant: it goes to another attempt only when it is empty and nothing is known of the one before that could be
+/// felt there: it has no limits, and was not killed (who is born into a cgroup that once was dies of it on some
+/// kernels). Its name follows from the supervisor's, so that who finds that dead finds it.
+#[derive(Default)]
+pub struct KeptCgroup {
+    name: String,
+    kept: Option<Cgroup>,
+}
+
+impl KeptCgroup {
+    /// Of the supervisor with this number and start time.
+    pub fn of(pid: i32, start_time: u64) -> Self {
+        Self {
+            name: format!("{NAME}-{pid}-{start_time}"),
+            kept: None,
+        }
+    }
+
+    /// One for an attempt, with its limits; None where the host allows none.
+    pub fn take(&mut self, launch: &Launch) -> Option<Cgroup> {
+        let folder = launch.cgroup_root.as_ref()?.join(&self.name);
+        let is_limited = launch.memory_limit_bytes.is_some() || launch.cpu_limit.is_some();
+        match self.kept.take() {
+            Some(kept) if kept.folder == folder && !is_limited => return Some(kept),
+            Some(kept) => kept.remove(),
+            None => {}
+        }
+        Cgroup::create(&folder, launch.memory_limit_bytes, launch.cpu_limit).ok()
+    }
+
+    /// It is empty, and may serve the next attempt.
+    pub fn put_back(&mut self, cgroup: Option<Cgroup>) {
+        match cgroup {
+            Some(cgroup) if cgroup.is_limited || cgroup.was_killed.get() => cgroup.remove(),
+            Some(cgroup) => self.kept = Some(cgroup),
+            None => {}
+        }
+    }
+
+    /// There are no more attempts.
+    pub fn remove(&mut self) {
+        if let Some(kept) = self.kept.take() {
+            kept.remove();
+        }
+    }
 }
 
 impl Cgroup {
-    /// Makes the cgroup, and limits its memory and processors where the controllers are there. The flag says whether
-    /// the limit of memory holds.
+    /// Makes the cgroup, and limits its memory and processors where the controllers are there.
     pub fn create(
         folder: &Path,
         memory_limit_bytes: Option<u64>,
         cpu_limit: Option<f64>,
-    ) -> io::Result<(Self, bool)> {
-        match fs::create_dir(folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
+    ) -> io::Result<Self> {
+        // Not one that is there: it could not be removed, and what was done to it is not known.
+        fs::create_dir(folder)?;
         let cgroup = Self {
             folder: folder.to_owned(),
+            handle: File::open(folder)?,
+            is_limited: memory_limit_bytes.is_some() || cpu_limit.is_some(),
+            was_killed: Cell::new(false),
         };
-        let mut is_limited = false;
         if let Some(limit) = memory_limit_bytes {
-            is_limited = fs::write(folder.join("memory.max"), limit.to_string()).is_ok();
+            let _ = fs::write(folder.join("memory.max"), limit.to_string());
             let _ = fs::write(folder.join("memory.swap.max"), "0");
             let _ = fs::write(folder.join("memory.oom.group"), "1");
         }
@@ -42,19 +108,24 @@ impl Cgroup {
                 format!("{quota_us:.0} {CPU_PERIOD_US:.0}"),
             );
         }
-        Ok((cgroup, is_limited))
+        Ok(cgroup)
     }
 
     /// One that is there already, whoever made it.
     pub fn existing(folder: &Path) -> Option<Self> {
-        folder.join("cgroup.procs").exists().then(|| Self {
+        // Only a cgroup has this file.
+        fs::metadata(folder.join("cgroup.procs")).ok()?;
+        Some(Self {
             folder: folder.to_owned(),
+            handle: File::open(folder).ok()?,
+            is_limited: false,
+            was_killed: Cell::new(false),
         })
     }
 
     /// The folder, open: for a child to be born into it.
-    pub fn open(&self) -> io::Result<File> {
-        File::open(&self.folder)
+    pub fn handle(&self) -> RawFd {
+        self.handle.as_raw_fd()
     }
 
     /// The file that a process writes 0 to in order to move here.
@@ -67,6 +138,7 @@ impl Cgroup {
     /// Kills everything in it and below, in one step that no fork can outrun. Waits until it is empty; false where
     /// it is not within `bound`.
     pub fn kill(&self, bound: Duration) -> io::Result<bool> {
+        self.was_killed.set(true);
         fs::write(self.folder.join("cgroup.kill"), "1")?;
         let deadline = Instant::now() + bound;
         let mut pause = Duration::from_micros(100);
@@ -88,9 +160,9 @@ impl Cgroup {
         }
     }
 
-    /// How many processes the kernel has killed here for want of memory.
-    pub fn memory_kills(&self) -> u64 {
-        count_of(&self.folder.join("memory.events"), "oom_kill")
+    /// Whether the kernel has killed processes of this attempt at its limit of memory.
+    pub fn has_memory_kills(&self) -> bool {
+        self.is_limited && count_of(&self.folder.join("memory.events"), "oom_kill") > 0
     }
 
     /// Removes it, with the cgroups that the task may have made below.
@@ -158,7 +230,7 @@ pub fn own_folder() -> Option<PathBuf> {
 pub fn probe() -> Result<PathBuf, String> {
     let parent = own_folder().ok_or("no cgroup v2 is mounted")?;
     let folder = parent.join(format!("reprise-probe-{}", std::process::id()));
-    let (cgroup, _) = Cgroup::create(&folder, None, None)
+    let cgroup = Cgroup::create(&folder, None, None)
         .map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
     let outcome = probe_with_child(&cgroup);
     cgroup.remove();

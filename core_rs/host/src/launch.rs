@@ -56,9 +56,9 @@ pub struct Launch {
     /// Longer lines are cut.
     #[serde(default = "default_line_limit")]
     pub line_limit_bytes: u64,
-    /// A cgroup v2 of the attempt's own, made here and removed at the end.
+    /// The cgroup v2 below which the supervisor has one for its tasks (see `KeptCgroup`).
     #[serde(default)]
-    pub cgroup_dir: Option<PathBuf>,
+    pub cgroup_root: Option<PathBuf>,
     /// Enforced where the cgroup has a memory controller.
     #[serde(default)]
     pub memory_limit_bytes: Option<u64>,

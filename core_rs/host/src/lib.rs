@@ -4,8 +4,10 @@
 //! Invariant: a supervisor spools the end of its attempt only when every process of the attempt is dead, or names
 //! those that are not. The pure crate may not depend on anything here but through the C functions below.
 
+pub mod attempt;
 pub mod c_api;
 pub mod cgroup;
+pub mod channel;
 pub mod digest;
 pub mod ending;
 pub mod launch;

@@ -1,41 +1,49 @@
-//! The spawner: a small process of one thread that forks one supervisor for each attempt.
+//! The spawner: a small process of one thread that forks supervisors and gives them attempts.
 //!
 //! Invariant: a supervisor outlives the server and the spawner. A supervisor that is itself killed leaves its tree to
 //! the spawner, which is a subreaper too and kills what it inherits; it stays for that until its last supervisor has
 //! ended, also when the server has gone.
+//!
+//! Invariant: a supervisor that has looked after one attempt is given another only while the server is there. So who
+//! takes over from a server that has gone finds, under the name of a supervisor, the attempt that it was named for.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup;
+use crate::channel::{self, Order, MESSAGE_BYTES};
 use crate::ending;
-use crate::launch::{Launch, Survivor};
+use crate::launch::Survivor;
 use crate::process;
-use crate::supervisor::{self, Host, Outcome};
-use crate::sys::{self, Reaped, SignalQueue};
+use crate::supervisor::{self, Outcome};
+use crate::sys::{self, Epoll, FileLimit, Reaped, SignalQueue};
 
-const MESSAGE_BYTES: usize = 64 * 1024;
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const ORPHAN_KILL_BOUND: Duration = Duration::from_secs(5);
+/// So many supervisors without an attempt are kept, for so long, so that the next attempts need no fork.
+const MOST_IDLE: usize = 32;
+const LONGEST_IDLE: Duration = Duration::from_secs(3);
 
-/// One message of the server: a request, and for `inline` a line's end and a launch. Exactly one of the four.
+const SERVER: u64 = 0;
+const SIGNALS: u64 = u64::MAX;
+
+/// One message of the server: a request, and where it is to start an attempt, a line's end and the launch.
 #[derive(Debug, Deserialize)]
 struct Request {
     id: u64,
-    /// Start the attempt that the rest of the message describes, keep that as the file of this name, and answer when
-    /// its supervisor has ended.
+    /// Start the attempt that the rest of the message describes, keep that as the file of this name; without a rest
+    /// it is there already. Answered when the attempt has ended.
     #[serde(default)]
-    inline: Option<PathBuf>,
-    /// Start the attempt that this launch.json describes.
     launch: Option<PathBuf>,
+    /// Ask the attempt of this earlier request to stop; one that has ended is left alone.
+    #[serde(default)]
+    stop: Option<u64>,
     /// Answer when nothing is left of supervisors that were killed.
     #[serde(default)]
     settle: bool,
@@ -49,14 +57,9 @@ struct Reply {
     id: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pid: Option<u32>,
-    /// The supervisor of an inline launch has ended.
+    /// The supervisor of an attempt has ended, and has told nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<bool>,
-    /// What it has spooled.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    exit: Option<serde_json::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     survivors: Option<Vec<Survivor>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,28 +72,35 @@ struct Reply {
 pub enum Served {
     /// The server hung up and every supervisor has ended.
     Done,
-    /// This is a warm task: its launch.json is at this path.
-    InTask(PathBuf),
+    /// This is a warm task, and this its launch.
+    InTask(Vec<u8>),
 }
 
-/// The launch.json of the warm task that this process has become.
-pub(crate) static WARM_LAUNCH: Mutex<Option<PathBuf>> = Mutex::new(None);
+/// The launch of the warm task that this process has become.
+pub(crate) static WARM_LAUNCH: Mutex<Option<Vec<u8>>> = Mutex::new(None);
 
 /// A supervisor that was forked.
 struct Supervisor {
-    /// The request that it came from.
-    id: u64,
-    /// Where it spools the end that the server waits for; None: the server looks for itself.
-    exit_path: Option<PathBuf>,
+    /// None once it is to end.
+    channel: Option<OwnedFd>,
+    /// The request whose attempt it has.
+    attempt: Option<u64>,
 }
 
 struct Spawner {
     socket: RawFd,
+    events: Epoll,
     signals: SignalQueue,
-    /// Living supervisors.
-    supervisors: BTreeMap<i32, Supervisor>,
-    host: Host,
+    boot_id: String,
+    cgroup_root: Option<PathBuf>,
+    file_limit: FileLimit,
+    memory_kills: u64,
     looked_at: Instant,
+    buffer: Vec<u8>,
+    /// Living supervisors, by their numbers.
+    supervisors: BTreeMap<i32, Supervisor>,
+    /// Those without an attempt and since when; the one that was busy last comes last.
+    idle: Vec<(i32, Instant)>,
 }
 
 /// Serves requests from a SOCK_SEQPACKET socket until its other end is closed.
@@ -102,53 +112,100 @@ pub fn serve(socket: RawFd) -> io::Result<Served> {
     sys::set_name("reprise-spawner");
     sys::become_subreaper()?;
     let signals = SignalQueue::open(&[libc::SIGCHLD])?;
-    let host = Host {
-        boot_id: process::boot_id(),
-        memory_kills: ending::memory_kills(),
-    };
+    let events = Epoll::open()?;
+    events.add(socket, SERVER)?;
+    events.add(signals.as_raw_fd(), SIGNALS)?;
     let mut spawner = Spawner {
         socket,
+        events,
         signals,
-        supervisors: BTreeMap::new(),
-        host,
+        boot_id: process::boot_id(),
+        cgroup_root: cgroup::own_folder(),
+        // A descriptor for each supervisor; tasks get the limit that was found.
+        file_limit: FileLimit::raise(),
+        memory_kills: ending::memory_kills(),
         looked_at: Instant::now(),
+        buffer: vec![0_u8; MESSAGE_BYTES],
+        supervisors: BTreeMap::new(),
+        idle: Vec::new(),
     };
     let mut is_connected = true;
-    let mut buffer = vec![0_u8; MESSAGE_BYTES];
     while is_connected || !spawner.supervisors.is_empty() {
-        let socket = is_connected.then_some(spawner.socket);
-        let [has_ended, has_message] = sys::poll([Some(spawner.signals.as_raw_fd()), socket], None);
-        if has_ended {
-            while spawner.signals.next().is_some() {}
-            spawner.reap();
-        }
-        if has_message {
-            match receive(spawner.socket, &mut buffer) {
-                Some(message) => {
-                    if let Some(launch) = spawner.answer(message) {
-                        // Its descriptors belong to the parent, and are closed here already.
-                        std::mem::forget(spawner);
-                        return Ok(Served::InTask(launch));
-                    }
+        for event in spawner.events.wait(spawner.idle_left()) {
+            match event {
+                SIGNALS => {
+                    while spawner.signals.next().is_some() {}
+                    spawner.reap();
                 }
-                None => is_connected = false,
+                SERVER => match channel::receive(spawner.socket, &mut spawner.buffer) {
+                    Some(count) => {
+                        let message = spawner.buffer.get(..count).unwrap_or_default().to_vec();
+                        if let Some(launch) = spawner.answer(&message) {
+                            // Its descriptors belong to the parent, and are closed here already.
+                            std::mem::forget(spawner);
+                            return Ok(Served::InTask(launch));
+                        }
+                    }
+                    None => {
+                        is_connected = false;
+                        spawner.events.remove(spawner.socket);
+                    }
+                },
+                pid => spawner.hear(i32::try_from(pid).unwrap_or(0)),
             }
         }
+        spawner.dismiss(is_connected);
     }
     Ok(Served::Done)
 }
 
-/// The next message; None when the other end is closed.
-fn receive(socket: RawFd, buffer: &mut [u8]) -> Option<&[u8]> {
-    // SAFETY: the buffer is writable for its whole length.
-    let count = unsafe { libc::recv(socket, buffer.as_mut_ptr().cast(), buffer.len(), 0) };
-    match usize::try_from(count) {
-        Ok(0) | Err(_) => None,
-        Ok(count) => buffer.get(..count),
-    }
-}
-
 impl Spawner {
+    /// Passes on what a supervisor tells of its attempt; it is free for another then.
+    fn hear(&mut self, pid: i32) {
+        let Some(supervisor) = self.supervisors.get_mut(&pid) else {
+            return;
+        };
+        let Some(channel) = &supervisor.channel else {
+            return;
+        };
+        match channel::receive(channel.as_raw_fd(), &mut self.buffer) {
+            Some(count) => {
+                sys::send(self.socket, self.buffer.get(..count).unwrap_or_default());
+                supervisor.attempt = None;
+                self.idle.push((pid, Instant::now()));
+            }
+            // It ends: what follows is its death.
+            None => self.let_go(pid),
+        }
+    }
+
+    /// Gives the supervisor no more attempts: without an attempt it ends at once, else after that.
+    fn let_go(&mut self, pid: i32) {
+        self.idle.retain(|(idle, _)| *idle != pid);
+        if let Some(supervisor) = self.supervisors.get_mut(&pid) {
+            if let Some(channel) = supervisor.channel.take() {
+                self.events.remove(channel.as_raw_fd());
+            }
+        }
+    }
+
+    /// How long the supervisor that has been idle for longest may stay.
+    fn idle_left(&self) -> Option<Duration> {
+        let (_, since) = self.idle.first()?;
+        Some(LONGEST_IDLE.saturating_sub(since.elapsed()))
+    }
+
+    /// Lets go of supervisors that have nothing to do.
+    fn dismiss(&mut self, is_connected: bool) {
+        while let Some((pid, since)) = self.idle.first().copied() {
+            let is_wanted = self.idle.len() <= MOST_IDLE && since.elapsed() < LONGEST_IDLE;
+            if is_connected && is_wanted {
+                return;
+            }
+            self.let_go(pid);
+        }
+    }
+
     fn reap(&mut self) {
         let mut is_supervisor_killed = false;
         while let Reaped::Child(pid, status) = sys::reap() {
@@ -161,38 +218,34 @@ impl Spawner {
 
     /// True where processes of an attempt may have been left to this one.
     fn note_end(&mut self, pid: i32, status: libc::c_int) -> bool {
-        let Some(Supervisor { id, exit_path }) = self.supervisors.remove(&pid) else {
+        if !self.supervisors.contains_key(&pid) {
             return true;
-        };
-        if let Some(path) = exit_path {
-            // Without one the server finds out what became of the attempt.
-            let exit = fs::read(path)
-                .ok()
-                .and_then(|bytes| serde_json::from_slice(&bytes).ok());
-            let reply = Reply {
+        }
+        // The last that it has told may not have been read yet.
+        while self
+            .supervisors
+            .get(&pid)
+            .is_some_and(|one| one.channel.is_some())
+        {
+            self.hear(pid);
+        }
+        if let Some(Supervisor {
+            attempt: Some(id), ..
+        }) = self.supervisors.remove(&pid)
+        {
+            // The server finds out what became of the attempt.
+            self.reply(&Reply {
                 id,
                 ended: Some(true),
-                exit,
                 ..Reply::default()
-            };
-            send(self.socket, &reply);
-            return status != 0;
+            });
         }
-        if status == 0 {
-            return false;
+        if status != 0 {
+            if let Some(root) = &self.cgroup_root {
+                cgroup::remove_left(root, pid);
+            }
         }
-        // A supervisor answers for itself when it has claimed its attempt; this one may not have come so far. A
-        // second answer to one request does no harm.
-        let error = Some("the supervisor ended before its attempt did".to_owned());
-        send(
-            self.socket,
-            &Reply {
-                id,
-                error,
-                ..Reply::default()
-            },
-        );
-        true
+        status != 0
     }
 
     /// Kills all that supervisors which are gone have left behind.
@@ -210,29 +263,22 @@ impl Spawner {
         survivors
     }
 
-    /// Answers one message. Gives a path in a forked child that is to go on as a warm task.
-    fn answer(&mut self, message: &[u8]) -> Option<PathBuf> {
+    /// Answers one message. Gives a launch in a forked child that is to go on as a warm task.
+    fn answer(&mut self, message: &[u8]) -> Option<Vec<u8>> {
         let mut reply = Reply::default();
-        let (head, rest) = match message.iter().position(|byte| *byte == b'\n') {
-            Some(at) => (
-                message.get(..at).unwrap_or_default(),
-                message.get(at + 1..).unwrap_or_default(),
-            ),
-            None => (message, &[][..]),
-        };
+        let (head, rest) = channel::parted(message);
         match serde_json::from_slice::<Request>(head) {
             Ok(request) => {
                 reply.id = request.id;
-                if let Some(path) = request.inline {
-                    match self.fork(request.id, path, rest, true) {
-                        Ok(_) => return None,
-                        Err(message) => reply.error = Some(message),
-                    }
-                } else if let Some(path) = request.launch {
-                    match self.launch(request.id, path) {
+                if let Some(path) = request.launch {
+                    match self.launch(request.id, path, rest) {
                         Ok(in_task) => return in_task,
-                        Err(message) => reply.error = Some(message),
+                        Err(error) => {
+                            reply.error = Some(format!("cannot start a supervisor: {error}"))
+                        }
                     }
+                } else if let Some(id) = request.stop {
+                    self.stop(id);
                 } else if request.settle {
                     self.reap();
                     reply.survivors = Some(self.kill_orphans());
@@ -245,84 +291,73 @@ impl Spawner {
             }
             Err(error) => reply.error = Some(format!("not a request: {error}")),
         }
-        send(self.socket, &reply);
+        self.reply(&reply);
         None
     }
 
-    /// As `fork`, with the launch in the file.
-    fn launch(&mut self, id: u64, path: PathBuf) -> Result<Option<PathBuf>, String> {
-        let bytes =
-            fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-        self.fork(id, path, &bytes, false)
-    }
-
-    /// Forks a supervisor, which answers the request itself when it has claimed the attempt; an inline one is answered
-    /// when the supervisor has ended.
-    fn fork(
-        &mut self,
-        id: u64,
-        path: PathBuf,
-        bytes: &[u8],
-        is_inline: bool,
-    ) -> Result<Option<PathBuf>, String> {
-        let launch: Launch = serde_json::from_slice(bytes)
-            .map_err(|error| format!("{} is not a launch: {error}", path.display()))?;
+    /// Gives the attempt to a supervisor, which answers the request when it has ended.
+    fn launch(&mut self, id: u64, path: PathBuf, rest: &[u8]) -> io::Result<Option<Vec<u8>>> {
         if self.looked_at.elapsed() > LOOK_AGAIN_AFTER {
-            self.host.memory_kills = ending::memory_kills();
+            self.memory_kills = ending::memory_kills();
             self.looked_at = Instant::now();
         }
-        // SAFETY: this process has one thread; signals are blocked until the child reads them from its own queue.
-        let pid =
-            sys::check(unsafe { libc::fork() }).map_err(|error| format!("cannot fork: {error}"))?;
-        if pid == 0 {
-            let on_claimed = |is_ours: bool| {
-                if !is_inline {
-                    let reply = Reply {
-                        id,
-                        pid: Some(std::process::id()),
-                        ..Reply::default()
-                    };
-                    send(self.socket, &reply);
-                } else if is_ours {
-                    // For whoever has to look after the attempt when this supervisor is gone.
-                    let _ = keep(&path, bytes);
+        let order = Order::attempt(id, path, self.memory_kills).encode(rest)?;
+        // Not once the server has gone, also where this message was sent before.
+        if !sys::is_hung_up(self.socket) {
+            while let Some((pid, _)) = self.idle.pop() {
+                if let Some(supervisor) = self.supervisors.get_mut(&pid) {
+                    let channel = supervisor.channel.as_ref();
+                    if channel.is_some_and(|channel| sys::send(channel.as_raw_fd(), &order)) {
+                        supervisor.attempt = Some(id);
+                        return Ok(None);
+                    }
                 }
-            };
-            match supervisor::supervise(&launch, &self.host, on_claimed) {
-                Outcome::InTask => return Ok(Some(path)),
+                self.let_go(pid);
+            }
+        }
+        let (ours, theirs) = sys::socket_pair()?;
+        // SAFETY: this process has one thread; signals are blocked until the child reads them from its own queue.
+        let pid = sys::check(unsafe { libc::fork() })?;
+        if pid == 0 {
+            self.file_limit.restore();
+            match supervisor::serve(theirs, &self.boot_id) {
+                Outcome::InTask(launch) => {
+                    std::mem::forget(ours);
+                    return Ok(Some(launch));
+                }
                 Outcome::Ended(result) => {
                     // SAFETY: ends this process without running what its parent has registered.
                     unsafe { libc::_exit(libc::c_int::from(result.is_err())) }
                 }
             }
         }
-        let exit_path = is_inline.then_some(launch.exit_path);
-        self.supervisors.insert(pid, Supervisor { id, exit_path });
+        self.events
+            .add(ours.as_raw_fd(), u64::from(pid.unsigned_abs()))?;
+        sys::send(ours.as_raw_fd(), &order);
+        let supervisor = Supervisor {
+            channel: Some(ours),
+            attempt: Some(id),
+        };
+        self.supervisors.insert(pid, supervisor);
         Ok(None)
     }
-}
 
-/// Writes a launch to its file, for the owner alone: an environment may hold secrets.
-fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?
-        .write_all(bytes)
-}
+    /// Tells the supervisor that has the attempt of this request to stop it. By its channel and not by a signal: it
+    /// may be about to take another attempt.
+    fn stop(&self, id: u64) {
+        let mut all = self.supervisors.values();
+        let busy = all.find(|supervisor| supervisor.attempt == Some(id));
+        if let Some(channel) = busy.and_then(|supervisor| supervisor.channel.as_ref()) {
+            if let Ok(order) = Order::stop(id).encode(&[]) {
+                sys::send(channel.as_raw_fd(), &order);
+            }
+        }
+    }
 
-fn send(socket: RawFd, reply: &Reply) {
-    if let Ok(bytes) = serde_json::to_vec(reply) {
-        // SAFETY: the buffer is readable for its length. A server that has gone is seen at the next receive.
-        unsafe {
-            libc::send(
-                socket,
-                bytes.as_ptr().cast(),
-                bytes.len(),
-                libc::MSG_NOSIGNAL,
-            );
+    fn reply(&self, reply: &Reply) {
+        if let Ok(bytes) = serde_json::to_vec(reply) {
+            // A server that has gone is seen at the next receive.
+            sys::send(self.socket, &bytes);
         }
     }
 }

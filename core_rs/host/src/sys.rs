@@ -44,6 +44,155 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((read, write))
 }
 
+/// Two connected sockets that carry whole messages.
+pub fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut ends: [libc::c_int; 2] = [-1, -1];
+    let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
+    // SAFETY: `ends` has room for two descriptors; on success both are open and owned by nobody else.
+    unsafe {
+        check(libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()))?;
+        Ok((OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])))
+    }
+}
+
+/// Sends one message; false where the other end has gone.
+pub fn send(socket: RawFd, message: &[u8]) -> bool {
+    // SAFETY: the buffer is readable for its length.
+    let count = unsafe {
+        libc::send(
+            socket,
+            message.as_ptr().cast(),
+            message.len(),
+            libc::MSG_NOSIGNAL,
+        )
+    };
+    count >= 0
+}
+
+/// Whether the other end of the socket is closed, also where messages of it have not been read yet.
+pub fn is_hung_up(socket: RawFd) -> bool {
+    let mut entry = libc::pollfd {
+        fd: socket,
+        events: 0,
+        revents: 0,
+    };
+    // SAFETY: one entry, which outlives the call.
+    let count = unsafe { libc::poll(&mut entry, 1, 0) };
+    count > 0 && entry.revents & (libc::POLLHUP | libc::POLLERR) != 0
+}
+
+/// Gives a descriptor another number. It is closed on exec.
+pub fn move_descriptor(descriptor: OwnedFd, number: RawFd) -> io::Result<()> {
+    if descriptor.as_raw_fd() == number {
+        std::mem::forget(descriptor);
+        return Ok(());
+    }
+    // SAFETY: called where nobody owns the number; dup3 closes what has it.
+    check(unsafe { libc::dup3(descriptor.as_raw_fd(), number, libc::O_CLOEXEC) }).map(|_| ())
+}
+
+/// Many descriptors waited for at once.
+pub struct Epoll(OwnedFd);
+
+impl Epoll {
+    const MOST_AT_ONCE: usize = 64;
+
+    /// With nothing to wait for yet.
+    pub fn open() -> io::Result<Self> {
+        // SAFETY: a new descriptor, which is ours.
+        unsafe {
+            let descriptor = check(libc::epoll_create1(libc::EPOLL_CLOEXEC))?;
+            Ok(Self(OwnedFd::from_raw_fd(descriptor)))
+        }
+    }
+
+    /// Waits for this descriptor too; `name` is what `wait` calls it.
+    pub fn add(&self, descriptor: RawFd, name: u64) -> io::Result<()> {
+        let mut event = libc::epoll_event {
+            events: libc::EPOLLIN as u32,
+            u64: name,
+        };
+        // SAFETY: the event outlives the call.
+        check(unsafe {
+            libc::epoll_ctl(
+                self.0.as_raw_fd(),
+                libc::EPOLL_CTL_ADD,
+                descriptor,
+                &mut event,
+            )
+        })
+        .map(|_| ())
+    }
+
+    /// Waits for it no more.
+    pub fn remove(&self, descriptor: RawFd) {
+        // SAFETY: no event is read for this operation.
+        unsafe {
+            libc::epoll_ctl(
+                self.0.as_raw_fd(),
+                libc::EPOLL_CTL_DEL,
+                descriptor,
+                std::ptr::null_mut(),
+            );
+        }
+    }
+
+    /// The names of those that are readable or hung up, once there are some or `timeout` has passed.
+    pub fn wait(&self, timeout: Option<Duration>) -> Vec<u64> {
+        let mut events = [libc::epoll_event { events: 0, u64: 0 }; Self::MOST_AT_ONCE];
+        // SAFETY: `events` has room for as many as are asked for.
+        let count = unsafe {
+            libc::epoll_wait(
+                self.0.as_raw_fd(),
+                events.as_mut_ptr(),
+                Self::MOST_AT_ONCE as libc::c_int,
+                milliseconds(timeout),
+            )
+        };
+        let count = usize::try_from(count).unwrap_or(0);
+        events.iter().take(count).map(|event| event.u64).collect()
+    }
+}
+
+/// For `poll` and its like. Rounded up, else the last millisecond before a deadline is spent turning.
+fn milliseconds(timeout: Option<Duration>) -> libc::c_int {
+    timeout.map_or(-1, |wait| {
+        libc::c_int::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(libc::c_int::MAX)
+    })
+}
+
+/// How many descriptors a process may have.
+pub struct FileLimit(Option<libc::rlimit>);
+
+impl FileLimit {
+    /// Raises it as far as this process may, and remembers what it was.
+    pub fn raise() -> Self {
+        // SAFETY: the limit is filled in before it is read.
+        unsafe {
+            let mut found: libc::rlimit = std::mem::zeroed();
+            if libc::getrlimit(libc::RLIMIT_NOFILE, &mut found) != 0 {
+                return Self(None);
+            }
+            let raised = libc::rlimit {
+                rlim_cur: found.rlim_max,
+                rlim_max: found.rlim_max,
+            };
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raised);
+            Self(Some(found))
+        }
+    }
+
+    /// Makes it what it was.
+    pub fn restore(&self) {
+        if let Some(found) = &self.0 {
+            // SAFETY: a limit that the kernel has given.
+            unsafe {
+                libc::setrlimit(libc::RLIMIT_NOFILE, found);
+            }
+        }
+    }
+}
+
 /// Signals blocked and read from a descriptor instead of interrupting.
 pub struct SignalQueue {
     descriptor: OwnedFd,
@@ -112,13 +261,13 @@ pub fn poll<const N: usize>(
         events: libc::POLLIN,
         revents: 0,
     });
-    // Rounded up, else the last millisecond before a deadline is spent turning.
-    let timeout_ms = timeout.map_or(-1, |wait| {
-        libc::c_int::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(libc::c_int::MAX)
-    });
     // SAFETY: `entries` outlives the call and its length is given.
     unsafe {
-        libc::poll(entries.as_mut_ptr(), N as libc::nfds_t, timeout_ms);
+        libc::poll(
+            entries.as_mut_ptr(),
+            N as libc::nfds_t,
+            milliseconds(timeout),
+        );
     }
     entries.map(|entry| entry.revents != 0)
 }

@@ -108,6 +108,16 @@ impl Machine {
         self.end_with(id, State::Skipped, told);
     }
 
+    /// Of each attempt of a task with this executor; 0: none.
+    fn timeout_ms(&self, executor: &str) -> i64 {
+        let timeouts = &self.settings.timeouts;
+        timeouts
+            .binary_search_by(|one| one.executor.as_str().cmp(executor))
+            .ok()
+            .and_then(|at| timeouts.get(at))
+            .map_or(0, |one| one.timeout_ms)
+    }
+
     pub(super) fn launch(
         &mut self,
         id: NodeId,
@@ -147,6 +157,7 @@ impl Machine {
             override_inputs: details.and_then(|details| details.overrides.clone()),
             candidate: self.candidate_of(id).map(Box::new),
             is_in_exit: node.is_in_exit,
+            timeout_ms: self.timeout_ms(&executor.label),
             ..Launch::default()
         };
         match &executor.body {

@@ -26,6 +26,17 @@ message! {
         workspace_path: String = 11,
         /// `parameters` came as typed values (schema 2.0.0): JSON text in strings is decoded.
         are_legacy_parameters: bool = 12,
+        /// Sorted by executor; of the platformSpec.
+        timeouts: Vec<ExecutorTimeout> = 13,
+    }
+}
+
+message! {
+    /// How long each attempt of the tasks of an executor may run.
+    ExecutorTimeout {
+        /// Its label in `deploymentSpec.executors`.
+        executor: String = 1,
+        timeout_ms: i64 = 2,
     }
 }
 

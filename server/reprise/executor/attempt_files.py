@@ -52,11 +52,6 @@ class Supervisor:
     start_time: int  # clock ticks since the boot
 
 
-def has_supervisor(attempt: Handle) -> bool:
-    """Whether somebody has claimed the attempt, or given it up."""
-    return os.path.lexists(attempt.path(PROCESS_LINK))
-
-
 def supervisor_or_give_up(attempt: Handle) -> Supervisor:
     """Who looks after the attempt; if nobody does yet, see to it that nobody ever will."""
     link = attempt.path(PROCESS_LINK)

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,21 @@ def reply_of(reply: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return reply
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An attempt that a spawner was asked to start."""
+
+    link: SpawnerLink
+    request_id: int
+    ending: asyncio.Future[
+        Mapping[str, Any] | None
+    ]  # what its supervisor has told at its end: see `reply_of`
+
+    async def stop(self) -> None:
+        """Ask for its end; nothing happens to one that has ended. Raises SpawnerDied."""
+        await self.link.request({"stop": self.request_id})
+
+
 class SpawnerLink:
     """Starts the spawner when it is first needed. To be used from one event loop."""
 
@@ -56,7 +72,8 @@ class SpawnerLink:
         self._python = python
         self._module = module
         self._env = env
-        self.has_answered = False
+        self.has_answered = False  # ever
+        self._is_ready = False
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._waiting: dict[int, asyncio.Future[Mapping[str, Any] | None]] = {}
@@ -70,50 +87,59 @@ class SpawnerLink:
         """The spawner that is running now, if one is."""
         return self._process.pid if self._process is not None and self._socket is not None else None
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the spawner that runs now has answered."""
+        return self._socket is not None and self._is_ready
+
+    async def make_ready(self) -> None:
+        """Returns when the spawner has answered. Raises SpawnerDied."""
+        if not self.is_ready:
+            await self.request({})
+
     async def request(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
         """The spawner's reply. Raises SpawnerDied or SpawnerRefused."""
-        return reply_of(await (await self._send(message, b"")))
+        return reply_of(await (await self._send(message, b"")).ending)
 
-    async def launch(self, path: str, launch: bytes) -> asyncio.Future[Mapping[str, Any] | None]:
-        """Start an attempt; returns when that is asked for, with what will hold the reply when its supervisor has
-        ended (see `reply_of`). `path`: where the launch is kept. Raises SpawnerDied."""
-        return await self._send({"inline": path}, b"\n" + launch)
+    async def launch(self, path: str, launch: bytes) -> Begun:
+        """Start an attempt; returns when that is asked for. `path`: where the launch is kept; with an empty `launch`
+        it is there already. Raises SpawnerDied."""
+        return await self._send({"launch": path}, b"\n" + launch if launch else b"")
 
-    def launch_at_once(self, path: str, launch: bytes) -> asyncio.Future[Mapping[str, Any] | None] | None:
+    def launch_at_once(self, path: str, launch: bytes) -> Begun | None:
         """As `launch`, where nothing has to be waited for; None: it was not asked for, and `launch` has to do it."""
         if self._socket is None:
             return None
         self._last_id += 1
         try:
             self._socket.send(
-                b'{"inline": %b, "id": %d}\n%b' % (json.dumps(path).encode(), self._last_id, launch)
+                b'{"launch": %b, "id": %d}\n%b' % (json.dumps(path).encode(), self._last_id, launch)
             )
         except OSError:
             return None
-        answer: asyncio.Future[Mapping[str, Any] | None] = asyncio.get_running_loop().create_future()
-        self._waiting[self._last_id] = answer
-        return answer
+        return self._begun(self._last_id)
 
-    async def _send(
-        self, message: Mapping[str, Any], rest: bytes
-    ) -> asyncio.Future[Mapping[str, Any] | None]:
+    def _begun(self, request_id: int) -> Begun:
+        answer: asyncio.Future[Mapping[str, Any] | None] = asyncio.get_running_loop().create_future()
+        self._waiting[request_id] = answer
+        return Begun(self, request_id, answer)
+
+    async def _send(self, message: Mapping[str, Any], rest: bytes) -> Begun:
         loop = asyncio.get_running_loop()
         async with self._sending:
             if self._socket is None:
                 self._start(loop)
             assert self._socket is not None
             self._last_id += 1
-            request_id = self._last_id
-            answer: asyncio.Future[Mapping[str, Any] | None] = loop.create_future()
-            self._waiting[request_id] = answer
+            begun = self._begun(self._last_id)
             try:
-                content = json.dumps({**message, "id": request_id}).encode() + rest
+                content = json.dumps({**message, "id": begun.request_id}).encode() + rest
                 await loop.sock_sendall(self._socket, content)
             except OSError as error:
-                self._waiting.pop(request_id, None)
+                self._waiting.pop(begun.request_id, None)
                 self._hang_up()
                 raise SpawnerDied(f"the spawner took no request: {error}") from error
-        return answer
+        return begun
 
     @property
     def is_busy(self) -> bool:
@@ -171,7 +197,7 @@ class SpawnerLink:
             if not message:
                 self._hang_up()
                 return
-            self.has_answered = True
+            self.has_answered = self._is_ready = True
             reply: Mapping[str, Any] = json.loads(message)
             answer = self._waiting.pop(int(reply["id"]), None)
             if answer is not None and not answer.done():
@@ -182,6 +208,7 @@ class SpawnerLink:
             asyncio.get_running_loop().remove_reader(self._socket.fileno())
             self._socket.close()
             self._socket = None
+            self._is_ready = False
             self.has_ended.set()
         if self._process is not None:
             self._process.poll()  # one that has not ended yet is reaped by subprocess itself, later

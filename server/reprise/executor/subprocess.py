@@ -30,7 +30,6 @@ from reprise.executor.attempt_files import (
     Handle,
     Supervisor,
     exit_from,
-    has_supervisor,
     living_survivors,
     open_process,
     read_exit,
@@ -40,14 +39,13 @@ from reprise.executor.attempt_files import (
     write_launch,
 )
 from reprise.executor.contract import AttemptSpec, Capability, Cause, Exit, Starting, Survivor
-from reprise.executor.spawner_link import SpawnerDied, SpawnerLink, SpawnerRefused, reply_of
+from reprise.executor.spawner_link import Begun, SpawnerDied, SpawnerLink, SpawnerRefused, reply_of
 from reprise.executor.warm import WarmInterpreters
 
 LOG_LIMIT_BYTES = 64 * 1024 * 1024
 _LOST_KILL_BOUND_S = 10.0
 _LAUNCH_VERSION = 1
 _LARGEST_INLINE_BYTES = 60_000  # of the spawner's messages, which have 64 KiB
-_CLAIM_PAUSE_S = 0.002
 _PROBE = (
     "import ctypes, sys; library = ctypes.PyDLL(sys.argv[1]); answer = ctypes.create_string_buffer(65536); "
     "library.reprise_probe(answer, ctypes.c_size_t(65536)); print(answer.value.decode())"
@@ -78,7 +76,7 @@ class SubprocessExecutor:
         self._refused: dict[str, Exit] = {}
         self._later: dict[bytes, asyncio.Task[None]] = {}  # by handle, of a batch: being started
         # By marker, of the attempts that this server has started and whose end is not committed.
-        self._endings: dict[str, asyncio.Future[Mapping[str, Any] | None]] = {}
+        self._begun: dict[str, Begun] = {}
 
     async def open(self) -> None:
         self._data_dir.mkdir(parents=True, exist_ok=True)
@@ -107,23 +105,21 @@ class SubprocessExecutor:
             self._refuse(attempt, error)
 
     async def _start(self, spec: AttemptSpec, attempt: Handle) -> None:
+        link = self._link
         launch = self._launch(spec, attempt)
         warm = self._warm.find(spec.argv, spec.env) if self._warm is not None else None
         if self._warm is not None and warm is not None:
-            # Some kilobytes that nobody syncs: not worth a thread.
-            path = write_launch(attempt, _encoded({**launch, "warm": {}}))
             try:
-                await warm.request({"launch": path})
-                return
+                await warm.make_ready()
             except (SpawnerDied, OSError):
-                # In a new process then. Had it been started after all, that would change nothing.
-                self._warm.give_up(warm)
+                self._warm.give_up(warm)  # in a new process then
+            else:
+                link, launch = warm, {**launch, "warm": {}}
         content = _encoded(launch)
+        path = attempt.path(LAUNCH_FILE)
         if len(content) > _LARGEST_INLINE_BYTES:
-            await self._link.request({"launch": write_launch(attempt, content)})
-            return
-        ending = await self._link.launch(attempt.path(LAUNCH_FILE), content)
-        self._endings.setdefault(attempt.marker, ending)
+            path, content = write_launch(attempt, content), b""
+        self._begun.setdefault(attempt.marker, await link.launch(path, content))
 
     def start_batch(self, attempts: Sequence[Starting]) -> None:
         """As `start` for each; what their supervisors tell in time is told on."""
@@ -136,22 +132,26 @@ class SubprocessExecutor:
         spec = starting.spec
         if self._use_cgroup and (self._probing is None or not self._probing.done()):
             return False
-        if self._warm is not None and self._warm.find(spec.argv, spec.env) is not None:
-            return False
-        attempt = Handle.decode(starting.handle)
-        content = _encoded(self._launch(spec, attempt))
+        link, attempt = self._link, Handle.decode(starting.handle)
+        launch = self._launch(spec, attempt)
+        warm = self._warm.find(spec.argv, spec.env) if self._warm is not None else None
+        if warm is not None:
+            if not warm.is_ready:
+                return False
+            link, launch = warm, {**launch, "warm": {}}
+        content = _encoded(launch)
         if len(content) > _LARGEST_INLINE_BYTES:
             return False
-        ending = self._link.launch_at_once(attempt.path(LAUNCH_FILE), content)
-        if ending is None:
+        begun = link.launch_at_once(attempt.path(LAUNCH_FILE), content)
+        if begun is None:
             return False
-        self._endings[attempt.marker] = ending
+        self._begun[attempt.marker] = begun
 
         def tell(ending: asyncio.Future[Mapping[str, Any] | None]) -> None:
             if not ending.cancelled():
                 starting.ended(_clean_exit(ending.result()))
 
-        ending.add_done_callback(tell)
+        begun.ending.add_done_callback(tell)
         return True
 
     async def _start_later(self, starting: Starting) -> None:
@@ -181,18 +181,18 @@ class SubprocessExecutor:
         if spooled.cause is Cause.NOT_STARTED:
             return replace(spooled, message=_with_image(attempt, spooled.message))
         if spooled.survivors:
-            result = await asyncio.to_thread(_kill_tree, attempt, 1.0)
+            result = await asyncio.to_thread(_kill_tree, attempt, supervisor_or_give_up(attempt), 1.0)
             left = (*living_survivors(attempt), *survivors_of(result["survivors"]))
             return replace(spooled, survivors=tuple({one.pid: one for one in left}.values()))
         return spooled
 
     async def _told(self, attempt: Handle) -> Exit | None:
         """The end as the spawner tells it; None where it has none to tell, and the files are to be looked at."""
-        ending = self._endings.get(attempt.marker)
-        if ending is None:
+        begun = self._begun.get(attempt.marker)
+        if begun is None:
             return None
         try:
-            reply = reply_of(await asyncio.shield(ending))
+            reply = reply_of(await asyncio.shield(begun.ending))
         except SpawnerDied:
             return None
         except SpawnerRefused as error:
@@ -221,12 +221,14 @@ class SubprocessExecutor:
         attempt = Handle.decode(handle)
         if handle in self._later:
             await asyncio.wait({self._later[handle]})
+        begun = self._begun.get(attempt.marker)
+        if begun is not None and not begun.ending.done():
+            # By the spawner: before a signal arrived, the supervisor could have another attempt.
+            with suppress(SpawnerDied):
+                await begun.stop()
+                return
         if read_exit(attempt) is not None:
             return
-        ending = self._endings.get(attempt.marker)
-        while ending is not None and not ending.done() and not has_supervisor(attempt):
-            # Asked for and not claimed yet: given up now, it would be lost instead of cancelled.
-            await asyncio.wait({ending}, timeout=_CLAIM_PAUSE_S)
         supervisor = supervisor_or_give_up(attempt)
         descriptor = open_process(supervisor) if supervisor.boot_id == self._boot_id else None
         if descriptor is not None:
@@ -241,7 +243,7 @@ class SubprocessExecutor:
         for handle in handles:
             marker = Handle.decode(handle).marker
             self._refused.pop(marker, None)
-            self._endings.pop(marker, None)
+            self._begun.pop(marker, None)
 
     async def sweep(self, living: Callable[[], Awaitable[Sequence[bytes]]]) -> None:
         """Nothing is left behind: supervisors end with their attempts."""
@@ -286,7 +288,6 @@ class SubprocessExecutor:
             self._cgroup_root = None if root is None else str(root)
 
     def _launch(self, spec: AttemptSpec, attempt: Handle) -> Mapping[str, Any]:
-        root = self._cgroup_root
         return {
             "version": _LAUNCH_VERSION,
             "argv": [*spec.argv, *spec.args],
@@ -298,7 +299,7 @@ class SubprocessExecutor:
             "grace_s": spec.grace_s,
             "timeout_s": spec.timeout_s,
             "log_limit_bytes": self._log_limit_bytes,
-            "cgroup_dir": None if root is None else f"{root}/reprise-{attempt.marker}",
+            "cgroup_root": self._cgroup_root,
             "memory_limit_bytes": int(spec.memory_limit_bytes) or None,
             "cpu_limit": spec.cpu_limit or None,
             "folders": [str(folder) for folder in spec.folders],
@@ -318,7 +319,7 @@ class SubprocessExecutor:
             if link.pid is not None:
                 with suppress(SpawnerDied, SpawnerRefused):
                     orphans += survivors_of((await link.request({"settle": True})).get("survivors") or ())
-        result = await asyncio.to_thread(_kill_tree, attempt, _LOST_KILL_BOUND_S)
+        result = await asyncio.to_thread(_kill_tree, attempt, supervisor, _LOST_KILL_BOUND_S)
         # It may have ended by itself between the two looks.
         spooled = read_exit(attempt)
         if spooled is not None:
@@ -348,8 +349,11 @@ def _boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
-def _kill_tree(attempt: Handle, bound_s: float) -> Mapping[str, Any]:
-    return native.kill_tree(attempt.marker, read_launch(attempt).get("cgroup_dir"), bound_s)
+def _kill_tree(attempt: Handle, supervisor: Supervisor, bound_s: float) -> Mapping[str, Any]:
+    root = read_launch(attempt).get("cgroup_root")
+    # As the supervisor names the cgroup that its attempts run in (core_rs/host, cgroup).
+    cgroup_dir = None if root is None else f"{root}/reprise-{supervisor.pid}-{supervisor.start_time}"
+    return native.kill_tree(attempt.marker, cgroup_dir, bound_s)
 
 
 async def _ended(supervisor: Supervisor) -> None:

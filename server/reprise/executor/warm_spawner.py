@@ -18,10 +18,9 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-_PATH_BYTES = 8192
 
 
 def main() -> None:
@@ -37,11 +36,10 @@ def main() -> None:
     if outcome != 1:
         sys.exit(outcome != 0)
     ctypes.pythonapi.PyOS_AfterFork_Child()
-    path = ctypes.create_string_buffer(_PATH_BYTES)
-    library.reprise_warm_launch(path, ctypes.c_size_t(_PATH_BYTES))
+    library.reprise_warm_launch.restype = ctypes.c_char_p
     code = 1
     try:
-        code = _run_task(module, Path(os.fsdecode(path.value)))
+        code = _run_task(module, json.loads(library.reprise_warm_launch()))
     finally:
         # Without taking the interpreter down piece by piece, which costs more than many a task.
         os._exit(code)
@@ -57,11 +55,10 @@ def _fill_caches() -> None:
     json.loads(json.dumps({"x": [1, 2.5, None]}, indent=4))
 
 
-def _run_task(module: Any, launch_path: Path) -> int:
+def _run_task(module: Any, launch: Mapping[str, Any]) -> int:
     """Run the module's main function as a new interpreter would; gives its exit code."""
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    launch = json.loads(launch_path.read_bytes())
     os.environ.clear()
     os.environ.update(launch["env"], REPRISE_ATTEMPT=launch["marker"])
     tempfile: Any = sys.modules.get("tempfile")

@@ -351,7 +351,7 @@ class TaskRecords(_message.Message):
     def __init__(self, tasks: _Optional[_Iterable[_Union[TaskRecord, _Mapping]]] = ...) -> None: ...
 
 class RunSettings(_message.Message):
-    __slots__ = ("job_id", "resource_name", "run_id", "create_time_utc", "schedule_time_utc", "pipeline_root", "parameters", "input_artifacts", "failure_policy", "salt", "workspace_path", "are_legacy_parameters")
+    __slots__ = ("job_id", "resource_name", "run_id", "create_time_utc", "schedule_time_utc", "pipeline_root", "parameters", "input_artifacts", "failure_policy", "salt", "workspace_path", "are_legacy_parameters", "timeouts")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     RESOURCE_NAME_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
@@ -364,6 +364,7 @@ class RunSettings(_message.Message):
     SALT_FIELD_NUMBER: _ClassVar[int]
     WORKSPACE_PATH_FIELD_NUMBER: _ClassVar[int]
     ARE_LEGACY_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUTS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     resource_name: str
     run_id: int
@@ -376,7 +377,16 @@ class RunSettings(_message.Message):
     salt: str
     workspace_path: str
     are_legacy_parameters: bool
-    def __init__(self, job_id: _Optional[str] = ..., resource_name: _Optional[str] = ..., run_id: _Optional[int] = ..., create_time_utc: _Optional[str] = ..., schedule_time_utc: _Optional[str] = ..., pipeline_root: _Optional[str] = ..., parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ..., input_artifacts: _Optional[_Iterable[_Union[ArtifactList, _Mapping]]] = ..., failure_policy: _Optional[_Union[FailurePolicy, str]] = ..., salt: _Optional[str] = ..., workspace_path: _Optional[str] = ..., are_legacy_parameters: bool = ...) -> None: ...
+    timeouts: _containers.RepeatedCompositeFieldContainer[ExecutorTimeout]
+    def __init__(self, job_id: _Optional[str] = ..., resource_name: _Optional[str] = ..., run_id: _Optional[int] = ..., create_time_utc: _Optional[str] = ..., schedule_time_utc: _Optional[str] = ..., pipeline_root: _Optional[str] = ..., parameters: _Optional[_Iterable[_Union[Parameter, _Mapping]]] = ..., input_artifacts: _Optional[_Iterable[_Union[ArtifactList, _Mapping]]] = ..., failure_policy: _Optional[_Union[FailurePolicy, str]] = ..., salt: _Optional[str] = ..., workspace_path: _Optional[str] = ..., are_legacy_parameters: bool = ..., timeouts: _Optional[_Iterable[_Union[ExecutorTimeout, _Mapping]]] = ...) -> None: ...
+
+class ExecutorTimeout(_message.Message):
+    __slots__ = ("executor", "timeout_ms")
+    EXECUTOR_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    executor: str
+    timeout_ms: int
+    def __init__(self, executor: _Optional[str] = ..., timeout_ms: _Optional[int] = ...) -> None: ...
 
 class Original(_message.Message):
     __slots__ = ("run_id", "resource_name", "spec", "parameters", "records", "pipeline_root", "spec_digest", "records_digest")
