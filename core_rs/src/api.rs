@@ -2,7 +2,9 @@
 
 use crate::details::DetailPart;
 use crate::machine::Machine;
-use crate::messages::{CompiledRun, Events, LeafEnded, LocalPath, Message, PlanResult, Problem, RunRequest, UnchangedPlan};
+use crate::messages::{
+    CompiledRun, Events, LeafEnded, LocalPath, Message, PlanResult, Problem, RunRequest, UnchangedPlan,
+};
 use crate::pieces::Pieces;
 use crate::plan_pages::PlanPages;
 use crate::presence;
@@ -187,7 +189,8 @@ pub fn recorded_artifacts(
 /// # Errors
 /// The bytes are no TaskRecords, or have another number of artifacts.
 pub fn with_presence(records: &[u8], presences: &[u8]) -> Result<(Vec<u8>, Vec<u8>), String> {
-    presence::with_presence(records, presences).map_err(|error| format!("not TaskRecords with those artifacts: {error}"))
+    presence::with_presence(records, presences)
+        .map_err(|error| format!("not TaskRecords with those artifacts: {error}"))
 }
 
 /// TaskRecords in which others stand in the place of those with their ids.

@@ -81,9 +81,7 @@ impl Parser<'_> {
     }
 
     fn word(&mut self) -> Result<Value, JsonError> {
-        for (word, value) in
-            [("null", Value::Null), ("true", Value::Bool(true)), ("false", Value::Bool(false))]
-        {
+        for (word, value) in [("null", Value::Null), ("true", Value::Bool(true)), ("false", Value::Bool(false))] {
             if self.rest().starts_with(word) {
                 self.at += word.len();
                 return Ok(value);
@@ -180,11 +178,8 @@ impl Parser<'_> {
             }
         }
         let text = self.text.get(start..self.at).unwrap_or("");
-        let value = if is_integer {
-            Value::from_integer_text(text)
-        } else {
-            text.parse().ok().and_then(Value::from_f64)
-        };
+        let value =
+            if is_integer { Value::from_integer_text(text) } else { text.parse().ok().and_then(Value::from_f64) };
         value.ok_or_else(|| self.error("this number is too large"))
     }
 

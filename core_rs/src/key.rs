@@ -9,8 +9,8 @@ use crate::json::{self, Spacing};
 use crate::parameter::ParameterType;
 use crate::value::Value;
 
-pub use crate::key_show::differences;
 pub use crate::key_compare::{differing_fields, first_difference, matches, FieldDiff, KeyValue, NotComparable};
+pub use crate::key_show::differences;
 
 /// What every preimage of this version begins with. A change of the encoding's meaning is a change of this.
 pub const DOMAIN: &[u8; 16] = b"reprise.key.v1\0\0";
@@ -202,10 +202,9 @@ impl KeyBuilder {
     /// Executor and outputs of a component, prepared by [`KeyBuilder::component_key`]. What is prepared is not to be
     /// given again field by field.
     pub fn component(&mut self, prepared: &ComponentKey) {
-        for (section, bytes) in [
-            (Section::ExecutorArgs, &prepared.executor),
-            (Section::OutputArtifact, &prepared.outputs),
-        ] {
+        for (section, bytes) in
+            [(Section::ExecutorArgs, &prepared.executor), (Section::OutputArtifact, &prepared.outputs)]
+        {
             if !bytes.is_empty() {
                 let start = self.buffer.len();
                 self.buffer.extend_from_slice(bytes);

@@ -10,10 +10,7 @@ use crate::value::{hex, Value};
 /// The fields in which two preimages differ, in the order of their paths.
 pub fn differences(old: &[u8], new: &[u8]) -> KeyDifferences {
     match differing_fields(old, new) {
-        Ok(found) => KeyDifferences {
-            differences: found.into_iter().map(to_message).collect(),
-            is_comparable: true,
-        },
+        Ok(found) => KeyDifferences { differences: found.into_iter().map(to_message).collect(), is_comparable: true },
         Err(_) => KeyDifferences::default(),
     }
 }
@@ -182,7 +179,10 @@ mod tests {
         let text = |value: &str| parameter(T::String, Value::String(value.to_owned()));
         assert_eq!(one(text("a\"b"), text("ü")), ("\"a\\\"b\"".to_owned(), "\"ü\"".to_owned()));
         let list = |text: &str| parameter(T::List, Value::from_json(text).unwrap());
-        assert_eq!(one(list("[1, 2]"), list("[2,9007199254740993]")), ("[1,2]".to_owned(), "[2,9007199254740993]".to_owned()));
+        assert_eq!(
+            one(list("[1, 2]"), list("[2,9007199254740993]")),
+            ("[1,2]".to_owned(), "[2,9007199254740993]".to_owned())
+        );
         assert_eq!(one(KeyBuilder::new(), text("a")), ("-".to_owned(), "\"a\"".to_owned()));
     }
 

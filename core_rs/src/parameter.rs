@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn a_string_input_takes_data_as_compact_json() {
-        for (from, to) in [("{\"b\":[1.0,2.5],\"a\":null}", "{\"a\":null,\"b\":[1,2.5]}"), ("true", "true"), ("3", "3")] {
+        for (from, to) in [("{\"b\":[1.0,2.5],\"a\":null}", "{\"a\":null,\"b\":[1,2.5]}"), ("true", "true"), ("3", "3")]
+        {
             assert_eq!(coerce(ParameterType::String, json(from)), Ok(Value::String(to.to_owned())));
         }
         assert!(coerce(ParameterType::NumberInteger, json("\"3\"")).is_err());

@@ -62,7 +62,10 @@ mod tests {
         let mut slim = whole.clone();
         (slim.spec, slim.cache) = (Cow::default(), vec![outcome(1)]);
         slim.original = Some(Original { run_id: 7, ..Original::default() });
-        let (slim, more) = (slim.encode(), [2, 3].map(|key| RunRequest { cache: vec![outcome(key)], ..RunRequest::default() }.encode()));
+        let (slim, more) = (
+            slim.encode(),
+            [2, 3].map(|key| RunRequest { cache: vec![outcome(key)], ..RunRequest::default() }.encode()),
+        );
         let cache = [more[0].as_slice(), &more[1]];
         let pieces = Pieces { request: &slim, spec: b"spec", records: b"records", cache: &cache };
         assert_eq!(pieces.decode(), Ok(whole.clone()));

@@ -70,7 +70,8 @@ pub fn plan_in_parts(request: &RunRequest<'_>) -> Result<PlanPages, WireError> {
 /// What a plan says but for its tasks: whether a run can be made. The digest costs reading everything and is made only
 /// where it is wanted. A rerun that changes nothing and asks for nothing is not swept at all: its original was.
 pub fn check(request: &RunRequest<'_>, wants_digest: bool) -> PlanResult {
-    let sweep = |records: &mut Records<'_>| unchanged(request).unwrap_or_else(|| sweep_checked(request, records).result);
+    let sweep =
+        |records: &mut Records<'_>| unchanged(request).unwrap_or_else(|| sweep_checked(request, records).result);
     if !wants_digest {
         return sweep(&mut || read_records(request));
     }
@@ -251,8 +252,7 @@ fn sweep(
         prior.make_anew(remake.clone());
         is_first = false;
         let spec = Arc::clone(&checked.spec);
-        let mut machine =
-            Machine::new(spec, request.settings.clone(), checked.inputs.clone(), prior, Mode::Plan);
+        let mut machine = Machine::new(spec, request.settings.clone(), checked.inputs.clone(), prior, Mode::Plan);
         machine.begin();
         let before = remake.len();
         remake.extend(machine.lost_reads.iter().cloned());
@@ -273,11 +273,7 @@ fn prior(
     Prior::new(original, configs, &request.cache, &checked.spec, problems, warnings)
 }
 
-fn read_and_check(
-    request: &RunRequest<'_>,
-    problems: &mut Problems,
-    result: &mut PlanResult,
-) -> Option<Checked> {
+fn read_and_check(request: &RunRequest<'_>, problems: &mut Problems, result: &mut PlanResult) -> Option<Checked> {
     let bytes: &[u8] = match &request.original {
         Some(original) if request.spec.is_empty() => &original.spec,
         _ => &request.spec,

@@ -119,7 +119,12 @@ pub fn with_presence(records: &[u8], presences: &[u8]) -> Result<(Vec<u8>, Vec<u
 }
 
 /// Whether something was lost in it.
-fn copy(mut reader: Reader<'_>, level: Level, writer: &mut Writer, presences: &mut std::slice::Iter<'_, u8>) -> Result<bool> {
+fn copy(
+    mut reader: Reader<'_>,
+    level: Level,
+    writer: &mut Writer,
+    presences: &mut std::slice::Iter<'_, u8>,
+) -> Result<bool> {
     let mut is_lost = false;
     while let Some((field, raw)) = reader.next_raw()? {
         match level.of(field.number) {
@@ -229,7 +234,10 @@ mod tests {
         assert_eq!(TaskRecords::decode(&lost).unwrap().tasks, expected.tasks[..2]);
         // Looked at again, what was said before is forgotten.
         assert_eq!(with_presence(&all, &[1, 1, 1, 1]).unwrap().1, b"");
-        assert_eq!(replaced(&records().encode(), &lost).map(|bytes| TaskRecords::decode(&bytes).unwrap().tasks.len()), Ok(3));
+        assert_eq!(
+            replaced(&records().encode(), &lost).map(|bytes| TaskRecords::decode(&bytes).unwrap().tasks.len()),
+            Ok(3)
+        );
         for wrong in [&[1u8, 2, 3][..], &[1, 2, 3, 1, 1], &[1, 2, 3, 99]] {
             assert!(with_presence(&records().encode(), wrong).is_err());
         }

@@ -171,7 +171,8 @@ fn recorded_artifacts(
 ) -> PyResult<(Vec<(String, String, String)>, usize)> {
     guarded(py, || {
         let (found, next) = api::recorded_artifacts(records, start, most)?;
-        let owned = |one: presence::Recorded<'_>| (one.uri.to_owned(), one.digest.to_owned(), one.fingerprint.to_owned());
+        let owned =
+            |one: presence::Recorded<'_>| (one.uri.to_owned(), one.digest.to_owned(), one.fingerprint.to_owned());
         Ok((found.into_iter().map(owned).collect(), next))
     })?
     .map_err(|error: String| PyValueError::new_err(error))
@@ -270,7 +271,8 @@ impl Renderer {
             .iter()
             .map(|(launch, outputs_uri, outputs_dir)| PlacedLaunch { launch, outputs_uri, outputs_dir })
             .collect();
-        let rendered = guarded(py, || api::render_all(&self.renderer, &placed, staged))?.map_err(PyValueError::new_err)?;
+        let rendered =
+            guarded(py, || api::render_all(&self.renderer, &placed, staged))?.map_err(PyValueError::new_err)?;
         Ok(rendered.iter().map(|one| PyBytes::new(py, one)).collect())
     }
 }
@@ -336,7 +338,11 @@ impl Run {
         .map_err(PyValueError::new_err)
     }
 
-    fn change(&self, py: Python<'_>, work: impl FnOnce(&mut Records) -> Result<(), RecordError> + Send) -> PyResult<()> {
+    fn change(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&mut Records) -> Result<(), RecordError> + Send,
+    ) -> PyResult<()> {
         self.work(py, |run| work(&mut run.records).map_err(|error| error.to_string()))
     }
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use crate::message::Enum;
 use crate::messages::{
-    CacheAnswer, CacheUse, Decisions, Failure, Kind, Launch, LeafEnded, LostInputs, Message, NodeCreated, NodeEnded, NodeStarted,
-    Reason, State, StateChange, TaskRecord, Values, Verdict, What,
+    CacheAnswer, CacheUse, Decisions, Failure, Kind, Launch, LeafEnded, LostInputs, Message, NodeCreated, NodeEnded,
+    NodeStarted, Reason, State, StateChange, TaskRecord, Values, Verdict, What,
 };
 use crate::wire::{WireError, Writer};
 
@@ -472,12 +472,7 @@ fn replace<T>(field: &mut Option<T>, with: Option<T>) {
 }
 
 fn as_row(record: &TaskRecord) -> Row {
-    Row {
-        task_id: record.task_id,
-        path: record.path.clone(),
-        state: record.state.number(),
-        record: record.encode(),
-    }
+    Row { task_id: record.task_id, path: record.path.clone(), state: record.state.number(), record: record.encode() }
 }
 
 fn as_event(record: &TaskRecord) -> LeafEnded {
@@ -489,7 +484,6 @@ fn as_event(record: &TaskRecord) -> LeafEnded {
         source: record.source.clone(),
     }
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -230,8 +230,7 @@ fn read_value(mut reader: Reader<'_>, depth: usize) -> Result<Value, ValueError>
     while let Some(field) = reader.next_field()? {
         value = match field.number {
             1 => Value::Null,
-            2 => Value::from_f64(field.double()?)
-                .ok_or_else(|| ValueError::NotFinite { path: String::new() })?,
+            2 => Value::from_f64(field.double()?).ok_or_else(|| ValueError::NotFinite { path: String::new() })?,
             3 => Value::String(field.str()?.to_owned()),
             4 => Value::Bool(field.bool()?),
             5 => Value::Object(read_struct(field.message()?, depth)?),
@@ -343,7 +342,9 @@ mod tests {
 
     #[test]
     fn placeholders_show_strings_raw_and_the_rest_as_json() {
-        for (json, text) in [("\"a b\"", "a b"), ("1.0", "1"), ("true", "true"), ("{\"b\":1,\"a\":[1, 2]}", "{\"a\":[1,2],\"b\":1}")] {
+        for (json, text) in
+            [("\"a b\"", "a b"), ("1.0", "1"), ("true", "true"), ("{\"b\":1,\"a\":[1, 2]}", "{\"a\":[1,2],\"b\":1}")]
+        {
             assert_eq!(Value::from_json(json).unwrap().to_text(), text);
         }
     }

@@ -88,9 +88,15 @@ fn tasks_that_wait_for_each_other_are_told_along_the_cycle() {
 #[test]
 fn a_component_that_contains_itself_is_refused() {
     let dag = |inner: &str| json!({"dag": {"tasks": {"t": task(inner, json!({}))}}});
-    let spec = pipeline(components(&[("comp-a", dag("comp-b")), ("comp-b", dag("comp-a"))]), json!({"a": task("comp-a", json!({}))}));
+    let spec = pipeline(
+        components(&[("comp-a", dag("comp-b")), ("comp-b", dag("comp-a"))]),
+        json!({"a": task("comp-a", json!({}))}),
+    );
     let found = found(&spec, json!({}));
-    assert_found(&found, &["pipeline_job.pipeline_spec.components['comp-a']: the component contains itself: comp-a -> comp-b -> comp-a"]);
+    assert_found(
+        &found,
+        &["pipeline_job.pipeline_spec.components['comp-a']: the component contains itself: comp-a -> comp-b -> comp-a"],
+    );
 }
 
 #[test]
@@ -153,13 +159,17 @@ fn run_parameters_are_checked_strictly() {
 #[test]
 fn a_final_status_is_no_parameter_of_a_run() {
     let spec = with_parameters(json!({"s": {"parameterType": "TASK_FINAL_STATUS", "isOptional": true}}));
-    assert_found(&found(&spec, json!({})), &["parameter_values['s']: a run cannot have a parameter of type TASK_FINAL_STATUS"]);
+    assert_found(
+        &found(&spec, json!({})),
+        &["parameter_values['s']: a run cannot have a parameter of type TASK_FINAL_STATUS"],
+    );
 }
 
 #[test]
 fn a_spec_of_schema_2_0_0_takes_its_parameters_as_text() {
     let mut component = leaf("a", &[("x", "INT"), ("y", "STRING"), ("z", "STRING")]);
-    component["inputDefinitions"]["parameters"] = json!({"x": {"type": "INT"}, "y": {"type": "STRING"}, "z": {"type": "STRING"}});
+    component["inputDefinitions"]["parameters"] =
+        json!({"x": {"type": "INT"}, "y": {"type": "STRING"}, "z": {"type": "STRING"}});
     component["outputDefinitions"]["parameters"] = json!({"Output": {"type": "STRING"}});
     let mut spec = pipeline(
         components(&[("comp-a", component)]),
@@ -181,7 +191,12 @@ fn a_spec_of_schema_2_0_0_takes_its_parameters_as_text() {
 #[test]
 fn what_needs_google_cloud_is_told_for_every_task() {
     let mut spec = pipeline(
-        components(&[("comp-a", leaf("a", &[])), ("comp-b", leaf("b", &[])), ("comp-c", leaf("c", &[])), ("comp-d", leaf("d", &[]))]),
+        components(&[
+            ("comp-a", leaf("a", &[])),
+            ("comp-b", leaf("b", &[])),
+            ("comp-c", leaf("c", &[])),
+            ("comp-d", leaf("d", &[])),
+        ]),
         json!({
             "a": task("comp-a", json!({})),
             "b": task("comp-b", json!({})),
@@ -237,7 +252,10 @@ fn a_fan_of_thirty_thousand_tasks_is_planned_and_joined() {
     let mut join = task("comp-b", json!({}));
     join["dependentTasks"] = (0..30_000).map(|index| format!("t{index:06}")).collect();
     tasks.insert("join".into(), join);
-    let mut spec = pipeline(components(&[("comp-a", leaf("a", &[("x", "STRING")])), ("comp-b", leaf("b", &[]))]), Json::Object(tasks));
+    let mut spec = pipeline(
+        components(&[("comp-a", leaf("a", &[("x", "STRING")])), ("comp-b", leaf("b", &[]))]),
+        Json::Object(tasks),
+    );
     spec["root"]["inputDefinitions"] = json!({"parameters": {"p": {"parameterType": "STRING"}}});
     let request = request(&spec, json!({"p": "1"}));
     assert_eq!(planned(&request).len(), 30_001);
@@ -250,7 +268,10 @@ fn a_fan_of_thirty_thousand_tasks_is_planned_and_joined() {
 fn many_tasks_tell_their_problems_in_the_order_of_few() {
     let mut tasks = serde_json::Map::new();
     for index in 0..6_000 {
-        tasks.insert(format!("t{index:06}"), task("comp-a", json!({"x": "in:p", "note": "so that the spec is large ".repeat(9)})));
+        tasks.insert(
+            format!("t{index:06}"),
+            task("comp-a", json!({"x": "in:p", "note": "so that the spec is large ".repeat(9)})),
+        );
     }
     for (name, wrong) in [("t000010", "cachingOptions"), ("t005990", "triggerPolicy")] {
         tasks[name][wrong] = json!(7);
@@ -267,7 +288,8 @@ fn many_tasks_tell_their_problems_in_the_order_of_few() {
     for name in ["t000010", "t005990"] {
         tasks.insert(name.into(), task("comp-gone", json!({"x": "from:nobody"})));
     }
-    let needs = |name: &str| [format!("{name}'].dependentTasks[0]"), format!("{name}'].inputs.parameters['x'].producerTask")];
+    let needs =
+        |name: &str| [format!("{name}'].dependentTasks[0]"), format!("{name}'].inputs.parameters['x'].producerTask")];
     let components = ["t000010", "t005990"].map(|name| format!("{name}'].componentRef.name"));
     let expected = [needs("t000010"), needs("t005990"), components].concat();
     let found = problems(&spec(&tasks));

@@ -42,7 +42,11 @@ fn the_reader_is_launched_again_with_what_was_made_anew() {
     let finished = run(&request(&chain(), json!({})), |launch| match &*launch.path {
         "b" => {
             read.push(read_uri(launch));
-            if read.len() == 1 { lost(launch) } else { succeed(launch) }
+            if read.len() == 1 {
+                lost(launch)
+            } else {
+                succeed(launch)
+            }
         }
         _ => succeed(launch),
     });
@@ -75,7 +79,11 @@ fn what_was_made_anew_and_differs_gives_its_reader_another_key() {
         "a~1" => leave(launch, json!("other bytes")),
         "b" => {
             keys.push(launch.key.clone());
-            if keys.len() == 1 { lost(launch) } else { succeed(launch) }
+            if keys.len() == 1 {
+                lost(launch)
+            } else {
+                succeed(launch)
+            }
         }
         _ => succeed(launch),
     });

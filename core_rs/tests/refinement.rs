@@ -20,7 +20,13 @@ struct Shape {
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
-    (0..6u8, 0..3u8, prop::collection::vec(any::<prop::sample::Index>(), 0..3), prop::collection::vec(0..3u8, 0..3), any::<bool>())
+    (
+        0..6u8,
+        0..3u8,
+        prop::collection::vec(any::<prop::sample::Index>(), 0..3),
+        prop::collection::vec(0..3u8, 0..3),
+        any::<bool>(),
+    )
         .prop_map(|(kind, code, upstream, items, after)| Shape {
             kind,
             code,

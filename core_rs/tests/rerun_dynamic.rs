@@ -113,7 +113,13 @@ fn a_condition_that_is_an_error_fails_its_task() {
 fn looped(items: Json) -> Json {
     let mut spec = pipeline(
         components(&[
-            ("comp-list", with(leaf("list", &[]), json!({"outputDefinitions": {"parameters": {"Output": {"parameterType": "LIST"}}}}))),
+            (
+                "comp-list",
+                with(
+                    leaf("list", &[]),
+                    json!({"outputDefinitions": {"parameters": {"Output": {"parameterType": "LIST"}}}}),
+                ),
+            ),
             ("comp-work", leaf("work", &[("x", "STRING")])),
             ("comp-more", leaf("more", &[("x", "STRING")])),
             ("comp-join", leaf("join", &[("x", "LIST")])),
@@ -484,7 +490,8 @@ fn the_same_events_give_the_same_decisions_however_they_are_batched() {
         others.extend(single.advance(Events { ended: vec![event], cancel: false }).decisions);
     }
     assert_eq!(decisions, others);
-    let ids: Vec<i64> = decisions.iter().filter(|d| matches!(d.what, Some(What::Created(_)))).map(|d| d.task_id).collect();
+    let ids: Vec<i64> =
+        decisions.iter().filter(|d| matches!(d.what, Some(What::Created(_)))).map(|d| d.task_id).collect();
     assert_eq!(ids, first.records.keys().copied().collect::<Vec<_>>());
 }
 
@@ -492,7 +499,11 @@ fn the_same_events_give_the_same_decisions_however_they_are_batched() {
 fn a_renamed_condition_does_not_run_its_tasks_again() {
     let first = run(&request(&coin(), json!({})), side("heads"));
     let mut text = coin().to_string();
-    for (old, new) in [("condition-branches-1", "condition-branches-4"), ("condition-2", "condition-5"), ("condition-3", "condition-6")] {
+    for (old, new) in [
+        ("condition-branches-1", "condition-branches-4"),
+        ("condition-2", "condition-5"),
+        ("condition-3", "condition-6"),
+    ] {
         text = text.replace(old, new);
     }
     let renamed: Json = serde_json::from_str(&text).unwrap();

@@ -106,7 +106,10 @@ fn a_changed_task_runs_and_equal_results_cut_off_what_follows() {
     assert_eq!(second.of("c").verdict, Verdict::Reuse);
     let (_, other) = rerun(&request, |launch| leave(launch, json!("other")));
     assert_eq!(other.launched, ["b", "c"]);
-    assert_eq!((other.of("c").reason, other.of("c").reason_field.as_str()), (Reason::KeyChanged, "inputs.parameters.x"));
+    assert_eq!(
+        (other.of("c").reason, other.of("c").reason_field.as_str()),
+        (Reason::KeyChanged, "inputs.parameters.x")
+    );
     assert_eq!(other.of("c").caused_by, "b");
 }
 

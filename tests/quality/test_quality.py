@@ -23,8 +23,9 @@ def _passes(command: list[str], **environment: str) -> None:
 
 
 def _cargo(*arguments: str) -> None:
-    if shutil.which("cargo") is None:
-        pytest.skip("no cargo on this machine")
+    for tool in ("cargo", {"fmt": "cargo-fmt", "clippy": "cargo-clippy"}.get(arguments[0], "cargo")):
+        if shutil.which(tool) is None:
+            pytest.skip(f"no {tool} on this machine")
     target = os.environ.get("CARGO_TARGET_DIR") or str(Path(tempfile.gettempdir()) / "reprise-quality-target")
     _passes(["cargo", *arguments], CARGO_TARGET_DIR=target)
 
@@ -57,6 +58,10 @@ def test_only_the_two_faces_of_the_core_import_it() -> None:
             if any(f"{module}{name}".startswith("reprise._core") for name in names):
                 importers.add(path.relative_to(ROOT / "server" / "reprise").as_posix())
     assert importers == {"plan.py", "artifact/digest.py"}
+
+
+def test_the_rust_code_is_formatted() -> None:
+    _cargo("fmt", "--all", "--check")
 
 
 @pytest.mark.slow

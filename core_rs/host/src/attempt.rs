@@ -37,13 +37,7 @@ pub struct Workplace {
 impl Workplace {
     /// Of a supervisor that has had no attempt yet.
     pub fn new(channel: RawFd, signals: SignalQueue) -> Self {
-        Self {
-            channel,
-            has_hung_up: false,
-            signals,
-            cgroup: KeptCgroup::default(),
-            buffer: vec![0_u8; READ_BYTES],
-        }
+        Self { channel, has_hung_up: false, signals, cgroup: KeptCgroup::default(), buffer: vec![0_u8; READ_BYTES] }
     }
 
     /// Whether this attempt is to be stopped, as far as is told now.
@@ -134,29 +128,17 @@ pub fn run(launch: &Launch, workplace: &mut Workplace, order: &Order) -> Ran {
 }
 
 /// Ok(true) in a warm task. An error means that nothing was started.
-fn follow(
-    launch: &Launch,
-    workplace: &mut Workplace,
-    order: &Order,
-    exit: &mut Exit,
-) -> Result<bool, String> {
+fn follow(launch: &Launch, workplace: &mut Workplace, order: &Order, exit: &mut Exit) -> Result<bool, String> {
     for folder in &launch.folders {
-        fs::create_dir_all(folder)
-            .map_err(|error| format!("cannot make the folder {}: {error}", folder.display()))?;
+        fs::create_dir_all(folder).map_err(|error| format!("cannot make the folder {}: {error}", folder.display()))?;
     }
-    let mut log = LogWriter::open(
-        &launch.log_path,
-        launch.log_limit_bytes,
-        launch.line_limit_bytes,
-    )
-    .map_err(|error| format!("cannot open the log {}: {error}", launch.log_path.display()))?;
+    let mut log = LogWriter::open(&launch.log_path, launch.log_limit_bytes, launch.line_limit_bytes)
+        .map_err(|error| format!("cannot open the log {}: {error}", launch.log_path.display()))?;
     let cgroup = workplace.cgroup.take(launch);
-    let started = sys::pipe()
-        .map_err(|error| format!("cannot make a pipe: {error}"))
-        .and_then(|(read, write)| {
-            exit.started_ns = sys::now_ns();
-            task::start(launch, write, cgroup.as_ref()).map(|started| (started, read))
-        });
+    let started = sys::pipe().map_err(|error| format!("cannot make a pipe: {error}")).and_then(|(read, write)| {
+        exit.started_ns = sys::now_ns();
+        task::start(launch, write, cgroup.as_ref()).map(|started| (started, read))
+    });
     let (main, output) = match started {
         Ok((Started::Running(main), output)) => (main, output),
         Ok((Started::InTask, output)) => {
@@ -168,32 +150,19 @@ fn follow(
             return Err(message);
         }
     };
-    let mut attempt = Attempt {
-        main,
-        main_status: None,
-        has_children: true,
-    };
+    let mut attempt = Attempt { main, main_status: None, has_children: true };
     let mut output = Some(output);
     launch.reach("started");
-    let requested = watch(
-        launch,
-        workplace,
-        order,
-        &mut attempt,
-        &mut output,
-        &mut log,
-    );
+    let requested = watch(launch, workplace, order, &mut attempt, &mut output, &mut log);
     let leftovers = end_tree(launch, &mut attempt, cgroup.as_ref(), exit);
     if let Some(pipe) = output.take() {
         // Bounded: a survivor may write for ever.
         workplace.drain(&pipe, &mut log, 4096);
     }
-    let was_killed = attempt
-        .main_status
-        .is_some_and(|status| libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL);
-    let was_killed_for_memory = was_killed
-        && (cgroup.as_ref().is_some_and(Cgroup::has_memory_kills)
-            || memory_kills() > order.memory_kills);
+    let was_killed =
+        attempt.main_status.is_some_and(|status| libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGKILL);
+    let was_killed_for_memory =
+        was_killed && (cgroup.as_ref().is_some_and(Cgroup::has_memory_kills) || memory_kills() > order.memory_kills);
     if let Some(cgroup) = cgroup {
         if was_killed && exit.survivors.is_empty() {
             // Perhaps by the task itself, by way of its cgroup.
@@ -205,24 +174,12 @@ fn follow(
     let log_failure = log.finish();
     exit.log_bytes = log.received();
     exit.log_was_cut = log.was_cut();
-    conclude(
-        launch,
-        attempt.main_status,
-        requested,
-        was_killed_for_memory,
-        exit,
-    );
+    conclude(launch, attempt.main_status, requested, was_killed_for_memory, exit);
     if !leftovers.is_empty() && requested.is_none() {
-        append(
-            &mut exit.message,
-            &format!("left behind and killed: {}", leftovers.join(", ")),
-        );
+        append(&mut exit.message, &format!("left behind and killed: {}", leftovers.join(", ")));
     }
     if let Some(error) = log_failure {
-        append(
-            &mut exit.message,
-            &format!("the log is incomplete: {error}"),
-        );
+        append(&mut exit.message, &format!("the log is incomplete: {error}"));
     }
     Ok(false)
 }
@@ -236,9 +193,7 @@ fn watch(
     output: &mut Option<OwnedFd>,
     log: &mut LogWriter,
 ) -> Option<Cause> {
-    let time_limit = launch
-        .timeout_s
-        .map(|limit| Instant::now() + seconds(limit));
+    let time_limit = launch.timeout_s.map(|limit| Instant::now() + seconds(limit));
     let mut requested: Option<Cause> = None;
     let mut kill_at: Option<Instant> = None;
     let mut is_cancel_asked = false;
@@ -294,12 +249,7 @@ fn terminate() {
 }
 
 /// Kills what is left. Gives the names of what was alive.
-fn end_tree(
-    launch: &Launch,
-    attempt: &mut Attempt,
-    cgroup: Option<&Cgroup>,
-    exit: &mut Exit,
-) -> Vec<String> {
+fn end_tree(launch: &Launch, attempt: &mut Attempt, cgroup: Option<&Cgroup>, exit: &mut Exit) -> Vec<String> {
     let bound = seconds(launch.kill_bound_s);
     exit.kill_method = "subreaper".to_owned();
     attempt.reap();
@@ -310,11 +260,7 @@ fn end_tree(
         return Vec::new();
     }
     let alive = process::descendants(&BTreeSet::new());
-    let mut names: Vec<String> = alive
-        .iter()
-        .take(5)
-        .map(|one| format!("{} (pid {})", one.command, one.pid))
-        .collect();
+    let mut names: Vec<String> = alive.iter().take(5).map(|one| format!("{} (pid {})", one.command, one.pid)).collect();
     if alive.len() > names.len() {
         names.push(format!("{} more", alive.len() - names.len()));
     }
@@ -324,31 +270,17 @@ fn end_tree(
         }
     }
     // Also after the cgroup: a task may have moved a process out of it, and only this proves that none is left.
-    exit.survivors = process::kill_descendants(
-        &BTreeSet::new(),
-        |pid, status| attempt.note(pid, status),
-        bound,
-    );
+    exit.survivors = process::kill_descendants(&BTreeSet::new(), |pid, status| attempt.note(pid, status), bound);
     attempt.reap();
     if exit.survivors.is_empty() && attempt.has_children {
         // Children that /proc does not show to this user.
         let hidden = process::children_of_this().unwrap_or_default();
-        exit.survivors = hidden
-            .into_iter()
-            .map(|pid| Survivor {
-                pid,
-                start_time: 0,
-                command: "(hidden)".to_owned(),
-            })
-            .collect();
+        exit.survivors =
+            hidden.into_iter().map(|pid| Survivor { pid, start_time: 0, command: "(hidden)".to_owned() }).collect();
     }
     names
 }
 
 fn seconds(count: f64) -> Duration {
-    Duration::from_secs_f64(if count.is_finite() {
-        count.clamp(0.0, LONGEST_WAIT_S)
-    } else {
-        LONGEST_WAIT_S
-    })
+    Duration::from_secs_f64(if count.is_finite() { count.clamp(0.0, LONGEST_WAIT_S) } else { LONGEST_WAIT_S })
 }

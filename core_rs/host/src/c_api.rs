@@ -91,11 +91,7 @@ pub extern "C" fn reprise_warm_launch() -> *const c_char {
 /// # Safety
 /// `request` must be a NUL-terminated string, `buffer` writable for `capacity` bytes.
 #[no_mangle]
-pub unsafe extern "C" fn reprise_kill_tree(
-    request: *const c_char,
-    buffer: *mut c_char,
-    capacity: usize,
-) -> c_int {
+pub unsafe extern "C" fn reprise_kill_tree(request: *const c_char, buffer: *mut c_char, capacity: usize) -> c_int {
     if request.is_null() {
         return -1;
     }
@@ -136,18 +132,10 @@ fn kill_tree(request: &KillRequest) -> KillReply {
         if is_empty || cgroup.is_empty() {
             cgroup.remove();
         } else if survivors.is_empty() {
-            survivors.push(Survivor {
-                pid: 0,
-                start_time: 0,
-                command: "(in the attempt's cgroup)".to_owned(),
-            });
+            survivors.push(Survivor { pid: 0, start_time: 0, command: "(in the attempt's cgroup)".to_owned() });
         }
     }
-    KillReply {
-        killed: killed.len(),
-        survivors,
-        kill_method,
-    }
+    KillReply { killed: killed.len(), survivors, kill_method }
 }
 
 /// What this host allows: {"cgroup_root", "cgroup_detail"}, tried with real children. 0 or -1.
@@ -157,14 +145,8 @@ fn kill_tree(request: &KillRequest) -> KillReply {
 #[no_mangle]
 pub unsafe extern "C" fn reprise_probe(buffer: *mut c_char, capacity: usize) -> c_int {
     let reply = match std::panic::catch_unwind(cgroup::probe) {
-        Ok(Ok(root)) => ProbeReply {
-            cgroup_root: Some(root),
-            cgroup_detail: None,
-        },
-        Ok(Err(detail)) => ProbeReply {
-            cgroup_root: None,
-            cgroup_detail: Some(detail),
-        },
+        Ok(Ok(root)) => ProbeReply { cgroup_root: Some(root), cgroup_detail: None },
+        Ok(Err(detail)) => ProbeReply { cgroup_root: None, cgroup_detail: Some(detail) },
         Err(_) => return -1,
     };
     serde_json::to_vec(&reply).map_or(-1, |bytes| put(&bytes, buffer, capacity))
@@ -186,11 +168,8 @@ pub unsafe extern "C" fn reprise_log_open(
         return std::ptr::null_mut();
     }
     // SAFETY: as promised by the caller.
-    let path = Path::new(OsStr::from_bytes(
-        unsafe { CStr::from_ptr(path) }.to_bytes(),
-    ));
-    let opened =
-        std::panic::catch_unwind(|| LogWriter::replay(path, log_limit_bytes, line_limit_bytes));
+    let path = Path::new(OsStr::from_bytes(unsafe { CStr::from_ptr(path) }.to_bytes()));
+    let opened = std::panic::catch_unwind(|| LogWriter::replay(path, log_limit_bytes, line_limit_bytes));
     match opened {
         Ok(Ok(writer)) => Box::into_raw(Box::new(writer)),
         _ => std::ptr::null_mut(),

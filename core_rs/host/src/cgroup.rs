@@ -45,10 +45,7 @@ pub struct KeptCgroup {
 impl KeptCgroup {
     /// Of the supervisor with this number and start time.
     pub fn of(pid: i32, start_time: u64) -> Self {
-        Self {
-            name: format!("{NAME}-{pid}-{start_time}"),
-            kept: None,
-        }
+        Self { name: format!("{NAME}-{pid}-{start_time}"), kept: None }
     }
 
     /// One for an attempt, with its limits; None where the host allows none.
@@ -82,11 +79,7 @@ impl KeptCgroup {
 
 impl Cgroup {
     /// Makes the cgroup, and limits its memory and processors where the controllers are there.
-    pub fn create(
-        folder: &Path,
-        memory_limit_bytes: Option<u64>,
-        cpu_limit: Option<f64>,
-    ) -> io::Result<Self> {
+    pub fn create(folder: &Path, memory_limit_bytes: Option<u64>, cpu_limit: Option<f64>) -> io::Result<Self> {
         // Not one that is there: it could not be removed, and what was done to it is not known.
         fs::create_dir(folder)?;
         let cgroup = Self {
@@ -103,10 +96,7 @@ impl Cgroup {
         if let Some(cpus) = cpu_limit.filter(|cpus| cpus.is_finite() && *cpus > 0.0) {
             // The kernel takes no quota below a millisecond.
             let quota_us = (cpus * CPU_PERIOD_US).max(1000.0).round();
-            let _ = fs::write(
-                folder.join("cpu.max"),
-                format!("{quota_us:.0} {CPU_PERIOD_US:.0}"),
-            );
+            let _ = fs::write(folder.join("cpu.max"), format!("{quota_us:.0} {CPU_PERIOD_US:.0}"));
         }
         Ok(cgroup)
     }
@@ -130,9 +120,7 @@ impl Cgroup {
 
     /// The file that a process writes 0 to in order to move here.
     pub fn open_procs(&self) -> io::Result<File> {
-        File::options()
-            .write(true)
-            .open(self.folder.join("cgroup.procs"))
+        File::options().write(true).open(self.folder.join("cgroup.procs"))
     }
 
     /// Kills everything in it and below, in one step that no fork can outrun. Waits until it is empty; false where
@@ -214,15 +202,9 @@ pub fn own_folder() -> Option<PathBuf> {
     let own = fs::read_to_string("/proc/self/cgroup").ok()?;
     let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
     // In a container the mount may show only the part of the hierarchy below `root`.
-    let below = path
-        .strip_prefix(root.trim_end_matches('/'))
-        .unwrap_or(path);
+    let below = path.strip_prefix(root.trim_end_matches('/')).unwrap_or(path);
     let below = below.trim_matches('/');
-    Some(if below.is_empty() {
-        mount_point
-    } else {
-        mount_point.join(below)
-    })
+    Some(if below.is_empty() { mount_point } else { mount_point.join(below) })
 }
 
 /// Whether this process may make cgroups, be moved, and kill by them: tried with a real child. Gives the folder in
@@ -230,8 +212,8 @@ pub fn own_folder() -> Option<PathBuf> {
 pub fn probe() -> Result<PathBuf, String> {
     let parent = own_folder().ok_or("no cgroup v2 is mounted")?;
     let folder = parent.join(format!("reprise-probe-{}", std::process::id()));
-    let cgroup = Cgroup::create(&folder, None, None)
-        .map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+    let cgroup =
+        Cgroup::create(&folder, None, None).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
     let outcome = probe_with_child(&cgroup);
     cgroup.remove();
     outcome.map(|()| parent)
@@ -249,9 +231,7 @@ fn probe_with_child(cgroup: &Cgroup) -> Result<(), String> {
     let moved = fs::write(cgroup.folder.join("cgroup.procs"), child.id().to_string());
     drop(child.stdin.take());
     let killed = match moved {
-        Ok(()) => cgroup
-            .kill(Duration::from_secs(2))
-            .map_err(|error| format!("cgroup.kill: {error}")),
+        Ok(()) => cgroup.kill(Duration::from_secs(2)).map_err(|error| format!("cgroup.kill: {error}")),
         Err(error) => Err(format!("cannot move a process: {error}")),
     };
     let _ = child.kill();

@@ -29,19 +29,12 @@ pub struct Order {
 impl Order {
     /// To look after an attempt.
     pub fn attempt(id: u64, path: PathBuf, memory_kills: u64) -> Self {
-        Self {
-            id,
-            launch: Some(path),
-            memory_kills,
-        }
+        Self { id, launch: Some(path), memory_kills }
     }
 
     /// To stop the attempt of this request, if it is still that one.
     pub fn stop(id: u64) -> Self {
-        Self {
-            id,
-            ..Self::default()
-        }
+        Self { id, ..Self::default() }
     }
 
     /// As one message, with what follows its line.
@@ -73,10 +66,7 @@ pub struct Ended<'a> {
 /// The first line of a message, and what follows it.
 pub fn parted(message: &[u8]) -> (&[u8], &[u8]) {
     match message.iter().position(|byte| *byte == b'\n') {
-        Some(at) => (
-            message.get(..at).unwrap_or_default(),
-            message.get(at + 1..).unwrap_or_default(),
-        ),
+        Some(at) => (message.get(..at).unwrap_or_default(), message.get(at + 1..).unwrap_or_default()),
         None => (message, &[]),
     }
 }

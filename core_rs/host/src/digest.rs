@@ -50,8 +50,7 @@ enum Entry {
 /// Digests of several paths, read by several threads. An error is that of its own path only: NotFound means that
 /// nothing is there; InvalidData, that the content changed while it was read, or is no file or folder.
 pub fn digest_paths(paths: &[PathBuf]) -> Vec<io::Result<PathDigest>> {
-    let listings: Vec<io::Result<Vec<(PathBuf, Entry)>>> =
-        paths.iter().map(|path| list(path)).collect();
+    let listings: Vec<io::Result<Vec<(PathBuf, Entry)>>> = paths.iter().map(|path| list(path)).collect();
     let files: Vec<PathBuf> = paths
         .iter()
         .zip(&listings)
@@ -73,10 +72,7 @@ pub fn digest_paths(paths: &[PathBuf]) -> Vec<io::Result<PathDigest>> {
 
 /// Fingerprints of several paths: no content is read.
 pub fn fingerprint_paths(paths: &[PathBuf]) -> Vec<io::Result<String>> {
-    paths
-        .iter()
-        .map(|path| list(path).map(|entries| fingerprint(&entries)))
-        .collect()
+    paths.iter().map(|path| list(path).map(|entries| fingerprint(&entries))).collect()
 }
 
 fn join(path: &Path, relative: &Path) -> PathBuf {
@@ -116,36 +112,22 @@ fn list(path: &Path) -> io::Result<Vec<(PathBuf, Entry)>> {
             entries.push((relative, entry));
         }
     }
-    entries.sort_by(|(one, _), (other, _)| {
-        one.as_os_str().as_bytes().cmp(other.as_os_str().as_bytes())
-    });
+    entries.sort_by(|(one, _), (other, _)| one.as_os_str().as_bytes().cmp(other.as_os_str().as_bytes()));
     Ok(entries)
 }
 
 fn other_kind(path: &Path) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        format!(
-            "{} is neither a file nor a folder nor a link",
-            path.display()
-        ),
-    )
+    io::Error::new(io::ErrorKind::InvalidData, format!("{} is neither a file nor a folder nor a link", path.display()))
 }
 
 /// The content's digest, and what the file looked like after it was read.
 type FileDigest = io::Result<([u8; 32], Metadata)>;
 
 fn digest_files(files: &[PathBuf]) -> Vec<FileDigest> {
-    let threads = std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(MOST_THREADS)
-        .min(files.len());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS).min(files.len());
     if threads <= 1 {
         let mut buffer = vec![0; READ_BYTES];
-        return files
-            .iter()
-            .map(|file| digest_file(file, &mut buffer))
-            .collect();
+        return files.iter().map(|file| digest_file(file, &mut buffer)).collect();
     }
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<(usize, FileDigest)>> = Mutex::new(Vec::new());
@@ -186,12 +168,7 @@ fn digest_file(path: &Path, buffer: &mut [u8]) -> FileDigest {
 
 fn identity(metadata: &Metadata) -> [u64; 4] {
     let mtime_ns = u64::try_from(metadata.mtime_nsec()).unwrap_or(0);
-    [
-        metadata.size(),
-        metadata.mtime().cast_unsigned(),
-        mtime_ns,
-        metadata.ino(),
-    ]
+    [metadata.size(), metadata.mtime().cast_unsigned(), mtime_ns, metadata.ino()]
 }
 
 fn put(hash: &mut Sha256, kind: u8, bytes: &[u8]) {
@@ -248,10 +225,7 @@ fn conclude(
             Entry::File(before) => match digests.next() {
                 Some(Ok((digest, after))) => {
                     if identity(before) != identity(&after) {
-                        let message = format!(
-                            "{} changed while it was read",
-                            join(path, relative).display()
-                        );
+                        let message = format!("{} changed while it was read", join(path, relative).display());
                         failure = Some(io::Error::new(io::ErrorKind::InvalidData, message));
                     }
                     size_bytes += after.size();

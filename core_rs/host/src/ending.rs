@@ -24,20 +24,14 @@ pub fn conclude(
     let how = match (exit.exit_code, exit.signal) {
         (Some(0), _) => String::new(),
         (Some(code), _) => format!("the program ended with exit code {code}"),
-        (None, Some(signal)) => format!(
-            "the program was ended by signal {signal}{}",
-            signal_name(signal)
-        ),
+        (None, Some(signal)) => format!("the program was ended by signal {signal}{}", signal_name(signal)),
         (None, None) => "the program has not ended".to_owned(),
     };
     exit.cause = requested.unwrap_or(Cause::Exited);
     exit.message = match exit.cause {
         Cause::Cancelled => "stopped because the run was cancelled".to_owned(),
         Cause::TimedOut => {
-            format!(
-                "stopped because it ran longer than its limit of {} s",
-                launch.timeout_s.unwrap_or(0.0)
-            )
+            format!("stopped because it ran longer than its limit of {} s", launch.timeout_s.unwrap_or(0.0))
         }
         _ if no_memory => {
             exit.cause = Cause::OutOfMemory;

@@ -23,18 +23,8 @@ impl Segment {
         let mut name: OsString = log.as_os_str().to_owned();
         name.push(suffix);
         let path = PathBuf::from(name);
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&path)?;
-        Ok(Self {
-            path,
-            file,
-            size: 0,
-        })
+        let file = File::options().read(true).write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        Ok(Self { path, file, size: 0 })
     }
 
     fn clear(&mut self) -> io::Result<()> {
@@ -93,11 +83,7 @@ pub struct LogWriter {
 impl LogWriter {
     /// Creates the log, or goes on with one that is there.
     pub fn open(path: &Path, log_limit_bytes: u64, line_limit_bytes: u64) -> io::Result<Self> {
-        let file = File::options()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)?;
+        let file = File::options().append(true).create(true).mode(0o600).open(path)?;
         Ok(Self {
             path: path.to_owned(),
             file,
@@ -126,11 +112,7 @@ impl LogWriter {
             file.set_len(size)?;
         }
         if size > 0 {
-            writer.replay = Some(Replay {
-                file,
-                matched: 0,
-                size,
-            });
+            writer.replay = Some(Replay { file, matched: 0, size });
         }
         Ok(writer)
     }
@@ -169,13 +151,8 @@ impl LogWriter {
             Some((b'\n' | b'\r', body)) => (body, piece.split_at(body.len()).1),
             _ => (piece, &[][..]),
         };
-        let room =
-            usize::try_from(self.line_limit.saturating_sub(self.line_length)).unwrap_or(usize::MAX);
-        let (kept, dropped) = body.split_at(if self.line_dropped == 0 {
-            room.min(body.len())
-        } else {
-            0
-        });
+        let room = usize::try_from(self.line_limit.saturating_sub(self.line_length)).unwrap_or(usize::MAX);
+        let (kept, dropped) = body.split_at(if self.line_dropped == 0 { room.min(body.len()) } else { 0 });
         self.keep(kept);
         self.line_length += kept.len() as u64;
         self.line_dropped += dropped.len() as u64;
@@ -240,9 +217,7 @@ impl LogWriter {
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let in_head = usize::try_from(self.head_left)
-            .unwrap_or(usize::MAX)
-            .min(bytes.len());
+        let in_head = usize::try_from(self.head_left).unwrap_or(usize::MAX).min(bytes.len());
         let (head, mut rest) = bytes.split_at(in_head);
         self.file.write_all(head)?;
         self.head_left -= head.len() as u64;
@@ -256,9 +231,7 @@ impl LogWriter {
                 passed: 0,
             };
             self.tail = Some(tail);
-            self.file.write_all(
-                b"\n[the log is at its limit: what follows is shown when the task has ended]\n",
-            )?;
+            self.file.write_all(b"\n[the log is at its limit: what follows is shown when the task has ended]\n")?;
         }
         let Some(tail) = self.tail.as_mut() else {
             return Ok(());
@@ -271,8 +244,7 @@ impl LogWriter {
                 tail.newer.clear()?;
                 continue;
             }
-            let (now, later) =
-                rest.split_at(usize::try_from(room).unwrap_or(usize::MAX).min(rest.len()));
+            let (now, later) = rest.split_at(usize::try_from(room).unwrap_or(usize::MAX).min(rest.len()));
             tail.newer.file.write_all(now)?;
             tail.newer.size += now.len() as u64;
             rest = later;

@@ -44,23 +44,13 @@ pub fn read(pid: i32) -> Option<Process> {
     let text = String::from_utf8_lossy(&bytes);
     // The name may hold spaces and brackets; the last bracket ends it.
     let (before, after) = text.rsplit_once(')')?;
-    let command = before
-        .split_once('(')
-        .map_or("", |(_, name)| name)
-        .to_owned();
+    let command = before.split_once('(').map_or("", |(_, name)| name).to_owned();
     let mut fields = after.split_ascii_whitespace();
     let state = fields.next()?.bytes().next()?;
     let parent = fields.next()?.parse().ok()?;
     let threads = fields.nth(15)?.parse().ok()?;
     let start_time = fields.nth(1)?.parse().ok()?;
-    Some(Process {
-        pid,
-        parent,
-        start_time,
-        state,
-        threads,
-        command,
-    })
+    Some(Process { pid, parent, start_time, state, threads, command })
 }
 
 /// Every process that this one may see.
@@ -68,28 +58,18 @@ pub fn all() -> Vec<Process> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter_map(read)
-        .collect()
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).filter_map(read).collect()
 }
 
 /// The boot that process numbers and start times belong to.
 pub fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .unwrap_or_default()
-        .trim()
-        .to_owned()
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
 /// The direct children of this (single-threaded) process; None where the kernel does not list them.
 pub fn children_of_this() -> Option<Vec<i32>> {
     let text = fs::read_to_string("/proc/thread-self/children").ok()?;
-    Some(
-        text.split_ascii_whitespace()
-            .filter_map(|pid| pid.parse().ok())
-            .collect(),
-    )
+    Some(text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect())
 }
 
 /// Living descendants of `roots`, the roots among them where `with_roots`.
@@ -102,12 +82,7 @@ fn closure(processes: &[Process], roots: &BTreeSet<i32>, with_roots: bool) -> Ve
     let mut waiting: Vec<i32> = roots.iter().copied().collect();
     let mut found: Vec<Process> = Vec::new();
     if with_roots {
-        found.extend(
-            processes
-                .iter()
-                .filter(|one| roots.contains(&one.pid))
-                .cloned(),
-        );
+        found.extend(processes.iter().filter(|one| roots.contains(&one.pid)).cloned());
     }
     while let Some(pid) = waiting.pop() {
         for child in children.get(&pid).into_iter().flatten() {
@@ -221,11 +196,8 @@ pub fn kill_all(
         // Each round stops what the round before had missed; a bounded number, since a process in the kernel's
         // hands shows up for ever.
         for _ in 0..16 {
-            let fresh: Vec<Process> = found
-                .iter()
-                .filter(|one| !stopped.contains(&(one.pid, one.start_time)))
-                .cloned()
-                .collect();
+            let fresh: Vec<Process> =
+                found.iter().filter(|one| !stopped.contains(&(one.pid, one.start_time))).cloned().collect();
             if fresh.is_empty() {
                 break;
             }
@@ -252,19 +224,9 @@ pub fn kill_all(
 /// Never empty: what was not seen may be alive all the same.
 fn survivors_of(left: &[Process]) -> Vec<Survivor> {
     if left.is_empty() {
-        return vec![Survivor {
-            pid: 0,
-            start_time: 0,
-            command: "(never there when looked for)".to_owned(),
-        }];
+        return vec![Survivor { pid: 0, start_time: 0, command: "(never there when looked for)".to_owned() }];
     }
-    left.iter()
-        .map(|one| Survivor {
-            pid: one.pid,
-            start_time: one.start_time,
-            command: one.command.clone(),
-        })
-        .collect()
+    left.iter().map(|one| Survivor { pid: one.pid, start_time: one.start_time, command: one.command.clone() }).collect()
 }
 
 /// Kills every descendant of this subreaper but those of `except` (its children that belong elsewhere), reaping as it

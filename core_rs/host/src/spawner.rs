@@ -222,23 +222,12 @@ impl Spawner {
             return true;
         }
         // The last that it has told may not have been read yet.
-        while self
-            .supervisors
-            .get(&pid)
-            .is_some_and(|one| one.channel.is_some())
-        {
+        while self.supervisors.get(&pid).is_some_and(|one| one.channel.is_some()) {
             self.hear(pid);
         }
-        if let Some(Supervisor {
-            attempt: Some(id), ..
-        }) = self.supervisors.remove(&pid)
-        {
+        if let Some(Supervisor { attempt: Some(id), .. }) = self.supervisors.remove(&pid) {
             // The server finds out what became of the attempt.
-            self.reply(&Reply {
-                id,
-                ended: Some(true),
-                ..Reply::default()
-            });
+            self.reply(&Reply { id, ended: Some(true), ..Reply::default() });
         }
         if status != 0 {
             if let Some(root) = &self.cgroup_root {
@@ -252,11 +241,7 @@ impl Spawner {
     fn kill_orphans(&mut self) -> Vec<Survivor> {
         let living: BTreeSet<i32> = self.supervisors.keys().copied().collect();
         let mut ended = Vec::new();
-        let survivors = process::kill_descendants(
-            &living,
-            |pid, status| ended.push((pid, status)),
-            ORPHAN_KILL_BOUND,
-        );
+        let survivors = process::kill_descendants(&living, |pid, status| ended.push((pid, status)), ORPHAN_KILL_BOUND);
         for (pid, status) in ended {
             self.note_end(pid, status);
         }
@@ -273,9 +258,7 @@ impl Spawner {
                 if let Some(path) = request.launch {
                     match self.launch(request.id, path, rest) {
                         Ok(in_task) => return in_task,
-                        Err(error) => {
-                            reply.error = Some(format!("cannot start a supervisor: {error}"))
-                        }
+                        Err(error) => reply.error = Some(format!("cannot start a supervisor: {error}")),
                     }
                 } else if let Some(id) = request.stop {
                     self.stop(id);
@@ -331,13 +314,9 @@ impl Spawner {
                 }
             }
         }
-        self.events
-            .add(ours.as_raw_fd(), u64::from(pid.unsigned_abs()))?;
+        self.events.add(ours.as_raw_fd(), u64::from(pid.unsigned_abs()))?;
         sys::send(ours.as_raw_fd(), &order);
-        let supervisor = Supervisor {
-            channel: Some(ours),
-            attempt: Some(id),
-        };
+        let supervisor = Supervisor { channel: Some(ours), attempt: Some(id) };
         self.supervisors.insert(pid, supervisor);
         Ok(None)
     }

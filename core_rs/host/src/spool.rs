@@ -29,26 +29,12 @@ impl Spool {
         let mut name: OsString = target.as_os_str().to_owned();
         name.push(".tmp");
         let temporary = PathBuf::from(name);
-        let file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary)?;
+        let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         // SAFETY: plain call on an open descriptor. A file system without it loses the reserve, nothing else.
         unsafe {
-            libc::fallocate(
-                file.as_raw_fd(),
-                libc::FALLOC_FL_KEEP_SIZE,
-                0,
-                RESERVED_BYTES,
-            );
+            libc::fallocate(file.as_raw_fd(), libc::FALLOC_FL_KEEP_SIZE, 0, RESERVED_BYTES);
         }
-        Ok(Self {
-            file,
-            temporary,
-            target: target.to_owned(),
-        })
+        Ok(Self { file, temporary, target: target.to_owned() })
     }
 
     /// Makes the end durable. Tries again for ten minutes where the disk refuses; gives up at once where the folder

@@ -104,13 +104,7 @@ fn settle_in(channel: OwnedFd) -> io::Result<Workplace> {
 }
 
 /// From the claim to the spooled end. An error: the end could not be spooled, or nothing could be claimed.
-fn look_after(
-    workplace: &mut Workplace,
-    who: &str,
-    order: &Order,
-    path: &Path,
-    rest: &[u8],
-) -> io::Result<Done> {
+fn look_after(workplace: &mut Workplace, who: &str, order: &Order, path: &Path, rest: &[u8]) -> io::Result<Done> {
     let stored;
     let bytes = if rest.is_empty() {
         match fs::read(path) {
@@ -149,11 +143,7 @@ fn look_after(
             launch.reach("tree_dead");
             spool.commit(&exit, |place| launch.reach(place))?;
             let told = told(order, Some(&exit), None)?;
-            Ok(if exit.survivors.is_empty() {
-                Done::Free(told)
-            } else {
-                Done::Bound(told)
-            })
+            Ok(if exit.survivors.is_empty() { Done::Free(told) } else { Done::Bound(told) })
         }
     }
 }
@@ -164,22 +154,14 @@ fn refused(order: &Order, path: &Path, why: &str) -> io::Result<Done> {
 }
 
 fn told(order: &Order, exit: Option<&Exit>, error: Option<String>) -> io::Result<Vec<u8>> {
-    let ended = Ended {
-        id: order.id,
-        ended: true,
-        exit,
-        error,
-    };
+    let ended = Ended { id: order.id, ended: true, exit, error };
     serde_json::to_vec(&ended).map_err(io::Error::other)
 }
 
 /// False where the attempt has been claimed before.
 fn claim(launch: &Launch, who: &str) -> io::Result<bool> {
     let mut made = symlink(who, &launch.process_path);
-    if made
-        .as_ref()
-        .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-    {
+    if made.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
         if let Some(folder) = launch.process_path.parent() {
             fs::create_dir_all(folder)?;
         }
@@ -194,11 +176,5 @@ fn claim(launch: &Launch, who: &str) -> io::Result<bool> {
 
 /// Writes a launch to its file, for the owner alone: an environment may hold secrets.
 fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?
-        .write_all(bytes)
+    File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(bytes)
 }

@@ -33,11 +33,7 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     };
     // SAFETY: plain calls on a descriptor that is open.
     unsafe {
-        check(libc::fcntl(
-            read.as_raw_fd(),
-            libc::F_SETFL,
-            libc::O_NONBLOCK,
-        ))?;
+        check(libc::fcntl(read.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK))?;
         // A larger pipe is faster for loud tasks; the host may refuse it.
         libc::fcntl(read.as_raw_fd(), libc::F_SETPIPE_SZ, 256 * 1024);
     }
@@ -58,24 +54,13 @@ pub fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
 /// Sends one message; false where the other end has gone.
 pub fn send(socket: RawFd, message: &[u8]) -> bool {
     // SAFETY: the buffer is readable for its length.
-    let count = unsafe {
-        libc::send(
-            socket,
-            message.as_ptr().cast(),
-            message.len(),
-            libc::MSG_NOSIGNAL,
-        )
-    };
+    let count = unsafe { libc::send(socket, message.as_ptr().cast(), message.len(), libc::MSG_NOSIGNAL) };
     count >= 0
 }
 
 /// Whether the other end of the socket is closed, also where messages of it have not been read yet.
 pub fn is_hung_up(socket: RawFd) -> bool {
-    let mut entry = libc::pollfd {
-        fd: socket,
-        events: 0,
-        revents: 0,
-    };
+    let mut entry = libc::pollfd { fd: socket, events: 0, revents: 0 };
     // SAFETY: one entry, which outlives the call.
     let count = unsafe { libc::poll(&mut entry, 1, 0) };
     count > 0 && entry.revents & (libc::POLLHUP | libc::POLLERR) != 0
@@ -108,32 +93,16 @@ impl Epoll {
 
     /// Waits for this descriptor too; `name` is what `wait` calls it.
     pub fn add(&self, descriptor: RawFd, name: u64) -> io::Result<()> {
-        let mut event = libc::epoll_event {
-            events: libc::EPOLLIN as u32,
-            u64: name,
-        };
+        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: name };
         // SAFETY: the event outlives the call.
-        check(unsafe {
-            libc::epoll_ctl(
-                self.0.as_raw_fd(),
-                libc::EPOLL_CTL_ADD,
-                descriptor,
-                &mut event,
-            )
-        })
-        .map(|_| ())
+        check(unsafe { libc::epoll_ctl(self.0.as_raw_fd(), libc::EPOLL_CTL_ADD, descriptor, &mut event) }).map(|_| ())
     }
 
     /// Waits for it no more.
     pub fn remove(&self, descriptor: RawFd) {
         // SAFETY: no event is read for this operation.
         unsafe {
-            libc::epoll_ctl(
-                self.0.as_raw_fd(),
-                libc::EPOLL_CTL_DEL,
-                descriptor,
-                std::ptr::null_mut(),
-            );
+            libc::epoll_ctl(self.0.as_raw_fd(), libc::EPOLL_CTL_DEL, descriptor, std::ptr::null_mut());
         }
     }
 
@@ -156,9 +125,7 @@ impl Epoll {
 
 /// For `poll` and its like. Rounded up, else the last millisecond before a deadline is spent turning.
 fn milliseconds(timeout: Option<Duration>) -> libc::c_int {
-    timeout.map_or(-1, |wait| {
-        libc::c_int::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(libc::c_int::MAX)
-    })
+    timeout.map_or(-1, |wait| libc::c_int::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(libc::c_int::MAX))
 }
 
 /// How many descriptors a process may have.
@@ -173,10 +140,7 @@ impl FileLimit {
             if libc::getrlimit(libc::RLIMIT_NOFILE, &mut found) != 0 {
                 return Self(None);
             }
-            let raised = libc::rlimit {
-                rlim_cur: found.rlim_max,
-                rlim_max: found.rlim_max,
-            };
+            let raised = libc::rlimit { rlim_cur: found.rlim_max, rlim_max: found.rlim_max };
             libc::setrlimit(libc::RLIMIT_NOFILE, &raised);
             Self(Some(found))
         }
@@ -206,25 +170,15 @@ impl SignalQueue {
         unsafe {
             let mut all: libc::sigset_t = std::mem::zeroed();
             libc::sigfillset(&mut all);
-            check(libc::sigprocmask(
-                libc::SIG_SETMASK,
-                &all,
-                std::ptr::null_mut(),
-            ))?;
+            check(libc::sigprocmask(libc::SIG_SETMASK, &all, std::ptr::null_mut()))?;
             libc::signal(libc::SIGCHLD, libc::SIG_DFL);
             let mut queued: libc::sigset_t = std::mem::zeroed();
             libc::sigemptyset(&mut queued);
             for signal in wanted {
                 libc::sigaddset(&mut queued, *signal);
             }
-            let descriptor = check(libc::signalfd(
-                -1,
-                &queued,
-                libc::SFD_CLOEXEC | libc::SFD_NONBLOCK,
-            ))?;
-            Ok(Self {
-                descriptor: OwnedFd::from_raw_fd(descriptor),
-            })
+            let descriptor = check(libc::signalfd(-1, &queued, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK))?;
+            Ok(Self { descriptor: OwnedFd::from_raw_fd(descriptor) })
         }
     }
 
@@ -252,22 +206,12 @@ impl AsRawFd for SignalQueue {
 
 /// Waits until one of the descriptors is readable or hung up, or until `timeout` (None: for ever) has passed. Gives,
 /// for each, whether it is ready.
-pub fn poll<const N: usize>(
-    descriptors: [Option<RawFd>; N],
-    timeout: Option<Duration>,
-) -> [bool; N] {
-    let mut entries = descriptors.map(|descriptor| libc::pollfd {
-        fd: descriptor.unwrap_or(-1),
-        events: libc::POLLIN,
-        revents: 0,
-    });
+pub fn poll<const N: usize>(descriptors: [Option<RawFd>; N], timeout: Option<Duration>) -> [bool; N] {
+    let mut entries =
+        descriptors.map(|descriptor| libc::pollfd { fd: descriptor.unwrap_or(-1), events: libc::POLLIN, revents: 0 });
     // SAFETY: `entries` outlives the call and its length is given.
     unsafe {
-        libc::poll(
-            entries.as_mut_ptr(),
-            N as libc::nfds_t,
-            milliseconds(timeout),
-        );
+        libc::poll(entries.as_mut_ptr(), N as libc::nfds_t, milliseconds(timeout));
     }
     entries.map(|entry| entry.revents != 0)
 }

@@ -86,20 +86,12 @@ fn c_string(text: &[u8], what: &str) -> Result<CString, String> {
 /// Where `program` may lie: itself if it has a slash, else in each folder of PATH.
 fn candidates(program: &str, path: Option<&str>) -> Result<Vec<CString>, String> {
     if program.contains('/') {
-        return Ok(vec![c_string(
-            program.as_bytes(),
-            "the name of the program",
-        )?]);
+        return Ok(vec![c_string(program.as_bytes(), "the name of the program")?]);
     }
     path.unwrap_or("/usr/local/bin:/usr/bin:/bin")
         .split(':')
         .map(|folder| if folder.is_empty() { "." } else { folder })
-        .map(|folder| {
-            c_string(
-                format!("{folder}/{program}").as_bytes(),
-                "the name of the program",
-            )
-        })
+        .map(|folder| c_string(format!("{folder}/{program}").as_bytes(), "the name of the program"))
         .collect()
 }
 
@@ -107,11 +99,7 @@ fn candidates(program: &str, path: Option<&str>) -> Result<Vec<CString>, String>
 /// nothing has been started.
 pub fn start(launch: &Launch, output: OwnedFd, cgroup: Option<&Cgroup>) -> Result<Started, String> {
     let is_warm = launch.warm.is_some();
-    let Some(program) = launch
-        .argv
-        .first()
-        .filter(|program| !program.is_empty() || is_warm)
-    else {
+    let Some(program) = launch.argv.first().filter(|program| !program.is_empty() || is_warm) else {
         return Err("there is no command to run".to_owned());
     };
     let arguments = launch
@@ -123,19 +111,10 @@ pub fn start(launch: &Launch, output: OwnedFd, cgroup: Option<&Cgroup>) -> Resul
         .env
         .iter()
         .filter(|(name, _)| *name != MARKER_VARIABLE)
-        .map(|(name, value)| {
-            c_string(
-                format!("{name}={value}").as_bytes(),
-                "an environment variable",
-            )
-        })
+        .map(|(name, value)| c_string(format!("{name}={value}").as_bytes(), "an environment variable"))
         .collect::<Result<Vec<_>, _>>()?;
-    variables.push(c_string(
-        format!("{MARKER_VARIABLE}={}", launch.marker).as_bytes(),
-        "the marker",
-    )?);
-    let stdin =
-        File::open("/dev/null").map_err(|error| format!("cannot open /dev/null: {error}"))?;
+    variables.push(c_string(format!("{MARKER_VARIABLE}={}", launch.marker).as_bytes(), "the marker")?);
+    let stdin = File::open("/dev/null").map_err(|error| format!("cannot open /dev/null: {error}"))?;
     let shared = Shared::new().map_err(|error| format!("cannot map memory: {error}"))?;
     let null_ended = |list: &[CString]| {
         let mut pointers: Vec<*const libc::c_char> = list.iter().map(|one| one.as_ptr()).collect();
@@ -153,8 +132,7 @@ pub fn start(launch: &Launch, output: OwnedFd, cgroup: Option<&Cgroup>) -> Resul
         is_warm,
         report: shared.0,
     };
-    let pid = clone(&mut plan, cgroup)
-        .map_err(|error| format!("the host refused a new process: {error}"))?;
+    let pid = clone(&mut plan, cgroup).map_err(|error| format!("the host refused a new process: {error}"))?;
     if pid == 0 {
         // Warm: this is the task. Its descriptors are closed already but for the standard streams.
         std::mem::forget((output, stdin));
@@ -162,12 +140,7 @@ pub fn start(launch: &Launch, output: OwnedFd, cgroup: Option<&Cgroup>) -> Resul
         return Ok(Started::InTask);
     }
     // SAFETY: the child has executed or ended (CLONE_VFORK), or is warm and past its last write.
-    let (stage, error) = unsafe {
-        (
-            ptr::read_volatile(&(*shared.0).stage),
-            ptr::read_volatile(&(*shared.0).error),
-        )
-    };
+    let (stage, error) = unsafe { (ptr::read_volatile(&(*shared.0).stage), ptr::read_volatile(&(*shared.0).error)) };
     if stage == STAGE_NONE {
         return Ok(Started::Running(pid));
     }
@@ -176,12 +149,7 @@ pub fn start(launch: &Launch, output: OwnedFd, cgroup: Option<&Cgroup>) -> Resul
     unsafe {
         libc::waitpid(pid, &mut status, 0);
     }
-    Err(explain(
-        launch,
-        program,
-        stage,
-        io::Error::from_raw_os_error(error),
-    ))
+    Err(explain(launch, program, stage, io::Error::from_raw_os_error(error)))
 }
 
 /// Writes the marker into the environment that this process was started with, where /proc shows it. The warm
@@ -205,25 +173,16 @@ fn mark_environment(marker: &str) {
 fn explain(launch: &Launch, program: &str, stage: libc::c_int, error: io::Error) -> String {
     let code = error.raw_os_error().unwrap_or(0);
     match stage {
-        STAGE_FOLDER => format!(
-            "cannot enter the working folder {}: {error}",
-            launch.cwd.display()
-        ),
+        STAGE_FOLDER => format!("cannot enter the working folder {}: {error}", launch.cwd.display()),
         STAGE_STREAMS => format!("cannot set up the standard streams: {error}"),
-        _ if code == libc::ENOENT
-            && program.contains('/')
-            && std::path::Path::new(program).exists() =>
-        {
+        _ if code == libc::ENOENT && program.contains('/') && std::path::Path::new(program).exists() => {
             format!("{program} cannot be run: the interpreter that its first line or header names does not exist")
         }
         _ if code == libc::ENOENT || code == libc::ENOTDIR => {
             let place = if program.contains('/') {
                 String::new()
             } else {
-                format!(
-                    " in PATH={}",
-                    launch.env.get("PATH").map_or("", String::as_str)
-                )
+                format!(" in PATH={}", launch.env.get("PATH").map_or("", String::as_str))
             };
             format!("no such program: {program}{place}")
         }
@@ -243,9 +202,7 @@ fn clone(plan: &mut Plan, cgroup: Option<&Cgroup>) -> io::Result<libc::pid_t> {
     let procs;
     if let Some(cgroup) = cgroup {
         match clone_into_cgroup(plan, cgroup.handle(), stack.as_deref_mut()) {
-            Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::ENOMEM)) => {
-                return Err(error)
-            }
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::ENOMEM)) => return Err(error),
             // A kernel that cannot: the child moves by itself.
             Err(_) => {
                 procs = cgroup.open_procs().ok();
@@ -267,14 +224,7 @@ fn clone(plan: &mut Plan, cgroup: Option<&Cgroup>) -> io::Result<libc::pid_t> {
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     // SAFETY: the stack outlives the child's use of it, since CLONE_VFORK holds this thread until then; all signals
     // are blocked, so no handler runs in the borrowed memory; the child only makes system calls.
-    sys::check(unsafe {
-        libc::clone(
-            enter,
-            top as *mut libc::c_void,
-            flags,
-            (plan as *mut Plan).cast(),
-        )
-    })
+    sys::check(unsafe { libc::clone(enter, top as *mut libc::c_void, flags, (plan as *mut Plan).cast()) })
 }
 
 #[repr(C)]
@@ -295,11 +245,7 @@ struct CloneArguments {
 
 /// As `clone`, with the child born into the cgroup: moving it there later takes the kernel milliseconds. With a
 /// `stack` the child borrows this process's memory, where this machine's way of doing that is known.
-fn clone_into_cgroup(
-    plan: &mut Plan,
-    folder: RawFd,
-    stack: Option<&mut [u8]>,
-) -> io::Result<libc::pid_t> {
+fn clone_into_cgroup(plan: &mut Plan, folder: RawFd, stack: Option<&mut [u8]>) -> io::Result<libc::pid_t> {
     let mut arguments = CloneArguments {
         flags: CLONE_INTO_CGROUP,
         exit_signal: libc::SIGCHLD as u64,
@@ -320,13 +266,7 @@ fn clone_into_cgroup(
         let _ = stack;
     }
     // SAFETY: without CLONE_VM this is a fork of a process with one thread: the child has its own copy of all memory.
-    let pid = unsafe {
-        libc::syscall(
-            libc::SYS_clone3,
-            &raw const arguments,
-            std::mem::size_of::<CloneArguments>(),
-        )
-    };
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, std::mem::size_of::<CloneArguments>()) };
     let pid = sys::check(libc::c_int::try_from(pid).unwrap_or(-1))?;
     if pid == 0 {
         // SAFETY: in the new child, with a plan that is its own copy.
@@ -365,9 +305,7 @@ unsafe fn clone_on_stack(arguments: &CloneArguments, plan: &mut Plan) -> io::Res
         );
     }
     if result < 0 {
-        return Err(io::Error::from_raw_os_error(
-            libc::c_int::try_from(-result).unwrap_or(libc::EINVAL),
-        ));
+        return Err(io::Error::from_raw_os_error(libc::c_int::try_from(-result).unwrap_or(libc::EINVAL)));
     }
     libc::pid_t::try_from(result).map_err(io::Error::other)
 }
@@ -388,10 +326,7 @@ unsafe fn become_task(plan: &Plan) {
     // SAFETY: as promised by the caller; all pointers in the plan are to NUL-terminated strings that outlive it.
     unsafe {
         libc::setsid();
-        let descriptor = libc::open(
-            c"/proc/self/oom_score_adj".as_ptr(),
-            libc::O_WRONLY | libc::O_CLOEXEC,
-        );
+        let descriptor = libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
         if descriptor >= 0 {
             libc::write(descriptor, OOM_SCORE.as_ptr().cast(), OOM_SCORE.len());
             libc::close(descriptor);
@@ -400,10 +335,7 @@ unsafe fn become_task(plan: &Plan) {
             // Refused: the supervisor still finds all of the tree as its subreaper.
             libc::write(plan.cgroup_procs, c"0".as_ptr().cast(), 1);
         }
-        if libc::dup2(plan.stdin, 0) < 0
-            || libc::dup2(plan.output, 1) < 0
-            || libc::dup2(plan.output, 2) < 0
-        {
+        if libc::dup2(plan.stdin, 0) < 0 || libc::dup2(plan.output, 1) < 0 || libc::dup2(plan.output, 2) < 0 {
             give_up(plan, STAGE_STREAMS);
         }
         if plan.is_warm {

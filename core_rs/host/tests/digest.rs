@@ -15,10 +15,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 fn digest(path: &Path) -> PathDigest {
-    digest_paths(&[path.to_owned()])
-        .pop()
-        .expect("one answer")
-        .expect("a digest")
+    digest_paths(&[path.to_owned()]).pop().expect("one answer").expect("a digest")
 }
 
 fn tree(root: &Path) {
@@ -35,10 +32,7 @@ fn a_files_digest_is_the_sha256_of_its_bytes() {
     let found = digest(&root.join("x"));
     assert_eq!(found.kind, Kind::File);
     assert_eq!(found.size_bytes, 3);
-    assert_eq!(
-        found.digest,
-        "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    );
+    assert_eq!(found.digest, "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     symlink(root.join("x"), root.join("link")).expect("a link");
     assert_eq!(digest(&root.join("link")).digest, found.digest);
     fs::remove_dir_all(root).expect("removed");
@@ -54,13 +48,7 @@ fn equal_folders_have_equal_digests_and_other_fingerprints() {
     assert_eq!(first.digest, second.digest);
     assert_eq!(first.size_bytes, 1_000_005);
     assert_ne!(first.fingerprint, second.fingerprint, "inodes differ");
-    assert_eq!(
-        fingerprint_paths(std::slice::from_ref(&one))
-            .pop()
-            .expect("one")
-            .expect("found"),
-        first.fingerprint
-    );
+    assert_eq!(fingerprint_paths(std::slice::from_ref(&one)).pop().expect("one").expect("found"), first.fingerprint);
     for folder in [one, other] {
         fs::remove_dir_all(folder).expect("removed");
     }
@@ -70,18 +58,10 @@ fn equal_folders_have_equal_digests_and_other_fingerprints() {
 fn any_difference_changes_the_digest() {
     type Change = fn(&Path);
     let changes: [(&str, Change); 6] = [
-        ("content", |root| {
-            fs::write(root.join("a"), "First").expect("written")
-        }),
-        ("name", |root| {
-            fs::rename(root.join("a"), root.join("A")).expect("renamed")
-        }),
-        ("new empty folder", |root| {
-            fs::create_dir(root.join("d")).expect("made")
-        }),
-        ("no empty folder", |root| {
-            fs::remove_dir(root.join("b/empty")).expect("removed")
-        }),
+        ("content", |root| fs::write(root.join("a"), "First").expect("written")),
+        ("name", |root| fs::rename(root.join("a"), root.join("A")).expect("renamed")),
+        ("new empty folder", |root| fs::create_dir(root.join("d")).expect("made")),
+        ("no empty folder", |root| fs::remove_dir(root.join("b/empty")).expect("removed")),
         ("link target", |root| {
             fs::remove_file(root.join("b/link")).expect("removed");
             symlink("../A", root.join("b/link")).expect("a link");
@@ -108,22 +88,11 @@ fn any_difference_changes_the_digest() {
 fn an_error_is_that_of_its_own_path() {
     let root = folder("errors");
     fs::write(root.join("x"), "x").expect("a file");
-    let mut found = digest_paths(&[
-        root.join("missing"),
-        root.join("x"),
-        PathBuf::from("/dev/null"),
-        root.clone(),
-    ])
-    .into_iter();
-    assert_eq!(
-        found.next().expect("one").expect_err("missing").kind(),
-        ErrorKind::NotFound
-    );
+    let mut found =
+        digest_paths(&[root.join("missing"), root.join("x"), PathBuf::from("/dev/null"), root.clone()]).into_iter();
+    assert_eq!(found.next().expect("one").expect_err("missing").kind(), ErrorKind::NotFound);
     assert!(found.next().expect("one").is_ok());
-    assert_eq!(
-        found.next().expect("one").expect_err("a device").kind(),
-        ErrorKind::InvalidData
-    );
+    assert_eq!(found.next().expect("one").expect_err("a device").kind(), ErrorKind::InvalidData);
     assert!(found.next().expect("one").is_ok());
     fs::remove_dir_all(root).expect("removed");
 }
@@ -131,16 +100,11 @@ fn an_error_is_that_of_its_own_path() {
 #[test]
 fn many_files_are_told_apart() {
     let root = folder("many");
-    let paths: Vec<PathBuf> = (0..500)
-        .map(|number| root.join(number.to_string()))
-        .collect();
+    let paths: Vec<PathBuf> = (0..500).map(|number| root.join(number.to_string())).collect();
     for (number, path) in paths.iter().enumerate() {
         fs::write(path, number.to_string()).expect("a file");
     }
-    let together: Vec<String> = digest_paths(&paths)
-        .into_iter()
-        .map(|found| found.expect("a digest").digest)
-        .collect();
+    let together: Vec<String> = digest_paths(&paths).into_iter().map(|found| found.expect("a digest").digest).collect();
     let alone: Vec<String> = paths.iter().map(|path| digest(path).digest).collect();
     assert_eq!(together, alone);
     fs::remove_dir_all(root).expect("removed");

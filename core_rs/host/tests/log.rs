@@ -30,17 +30,12 @@ fn written(name: &str, log_limit: u64, line_limit: u64, pieces: &[&[u8]]) -> (St
 #[test]
 fn what_fits_is_kept_as_it_is() {
     let (text, was_cut, received) = written("fits", 100, 50, &[b"one\n", b"", b"two", b"\nthree"]);
-    assert_eq!(
-        (text.as_str(), was_cut, received),
-        ("one\ntwo\nthree", false, 13)
-    );
+    assert_eq!((text.as_str(), was_cut, received), ("one\ntwo\nthree", false, 13));
 }
 
 #[test]
 fn of_a_loud_task_the_first_and_the_last_lines_are_kept() {
-    let lines: Vec<String> = (0..10_000)
-        .map(|number| format!("line {number:05}\n"))
-        .collect();
+    let lines: Vec<String> = (0..10_000).map(|number| format!("line {number:05}\n")).collect();
     let pieces: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
     let (text, was_cut, received) = written("loud", 2_200, 50, &pieces);
     assert!(was_cut);
@@ -48,18 +43,9 @@ fn of_a_loud_task_the_first_and_the_last_lines_are_kept() {
     assert!(text.starts_with("line 00000\nline 00001\n"));
     assert!(text.ends_with("line 09998\nline 09999\n"));
     assert!(text.len() < 2_200 + 200, "{}", text.len());
-    let left_out = text
-        .lines()
-        .find(|line| line.contains("bytes left out here"))
-        .expect("a note");
-    let count: usize = left_out
-        .trim_matches(|c: char| !c.is_ascii_digit())
-        .parse()
-        .expect("a number");
-    let kept = text
-        .lines()
-        .filter(|line| line.starts_with("line "))
-        .count();
+    let left_out = text.lines().find(|line| line.contains("bytes left out here")).expect("a note");
+    let count: usize = left_out.trim_matches(|c: char| !c.is_ascii_digit()).parse().expect("a number");
+    let kept = text.lines().filter(|line| line.starts_with("line ")).count();
     assert_eq!(kept * 11 + count, 110_000);
 }
 
@@ -79,23 +65,14 @@ fn a_long_line_is_cut_wherever_the_pieces_end() {
         let pieces: Vec<&[u8]> = bytes.chunks(size).collect();
         let (text, was_cut, _) = written(&format!("line{size}"), 10_000, 20, &pieces);
         assert!(was_cut);
-        assert_eq!(
-            text,
-            format!(
-                "{} [480 bytes of this line left out]\nshort\n",
-                "x".repeat(20)
-            )
-        );
+        assert_eq!(text, format!("{} [480 bytes of this line left out]\nshort\n", "x".repeat(20)));
     }
 }
 
 #[test]
 fn a_long_last_line_without_end_says_what_is_missing() {
     let (text, was_cut, _) = written("unended", 10_000, 5, &[b"0123456789"]);
-    assert_eq!(
-        (text.as_str(), was_cut),
-        ("01234 [5 bytes of this line left out]\n", true)
-    );
+    assert_eq!((text.as_str(), was_cut), ("01234 [5 bytes of this line left out]\n", true));
 }
 
 #[test]
@@ -146,9 +123,7 @@ fn what_is_told_again_is_not_written_twice() {
 
 #[test]
 fn a_loud_task_told_again_has_the_log_that_it_would_have_had() {
-    let whole: Vec<u8> = (0..500)
-        .flat_map(|number| format!("line {number:05}\n").into_bytes())
-        .collect();
+    let whole: Vec<u8> = (0..500).flat_map(|number| format!("line {number:05}\n").into_bytes()).collect();
     let (known, _) = whole.split_at(3_000);
     let (at_once, _) = told_again("at-once", 2_200, b"", &whole);
     let (again, was_cut) = told_again("loud-again", 2_200, known, &whole);

@@ -249,9 +249,8 @@ fn compare(operator: &str, a: &Value, b: &Value) -> Result<bool, CelError> {
     let order = match (a, b) {
         (Value::String(a), Value::String(b)) => a.cmp(b),
         (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
-        _ => order_of_numbers(a, b).ok_or_else(|| {
-            CelError::new(format!("{operator} does not compare {} with {}", a.kind(), b.kind()))
-        })?,
+        _ => order_of_numbers(a, b)
+            .ok_or_else(|| CelError::new(format!("{operator} does not compare {} with {}", a.kind(), b.kind())))?,
     };
     Ok(match operator {
         "<" => order == Ordering::Less,

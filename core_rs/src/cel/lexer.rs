@@ -15,8 +15,8 @@ pub(super) enum Token {
 }
 
 const SYMBOLS: [&str; 26] = [
-    "&&", "||", "==", "!=", "<=", ">=", "<", ">", "!", "(", ")", "[", "]", "{", "}", ".", ",", "?", ":", "-", "+",
-    "*", "/", "%", "=", "&",
+    "&&", "||", "==", "!=", "<=", ">=", "<", ">", "!", "(", ")", "[", "]", "{", "}", ".", ",", "?", ":", "-", "+", "*",
+    "/", "%", "=", "&",
 ];
 
 /// The tokens of `text`.
@@ -164,7 +164,9 @@ impl<'a> Lexer<'a> {
             'u' => self.code(4, 16, "")?,
             'U' => self.code(8, 16, "")?,
             '0'..='3' => self.code(2, 8, kind.encode_utf8(&mut [0; 4]))?,
-            other => return Err(CelError::new(format!("a string in the expression holds the unknown escape \\{other}"))),
+            other => {
+                return Err(CelError::new(format!("a string in the expression holds the unknown escape \\{other}")))
+            }
         })
     }
 

@@ -104,7 +104,9 @@ fn is_request(config: &Config, id: u32, graph: &Graph) -> Result<bool, Refusal> 
         (Past::Succeeded, false) => Err(Refusal::Asked("all tasks of a DAG")),
         (Past::Reused, true) => Ok(false),
         (Past::Reused, false) => Ok(config.has_inputs && is_leaf),
-        (Past::LeftOut | Past::Other, false) if config.has_inputs => Err(Refusal::Asked("a task that was left out, by name")),
+        (Past::LeftOut | Past::Other, false) if config.has_inputs => {
+            Err(Refusal::Asked("a task that was left out, by name"))
+        }
         (Past::LeftOut | Past::Other, false) => Ok(false),
         (Past::LeftOut | Past::Other, true) => Err(Refusal::Asked("a task to be left out")),
     }

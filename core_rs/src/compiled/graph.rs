@@ -196,7 +196,8 @@ impl Graph {
         let pasts = cut.bytes(count)?.iter().map(|past| Past::from_number(*past));
         let pasts = pasts.collect::<Option<_>>().ok_or(Refusal::Malformed)?;
         let cache_keys = cut.bytes(cache_keys.checked_mul(4 + KEY_BYTES).ok_or(Refusal::Malformed)?)?;
-        let cache_keys = cache_keys.as_chunks::<{ 4 + KEY_BYTES }>().0.iter().map(read_key).collect::<Result<_, _>>()?;
+        let cache_keys =
+            cache_keys.as_chunks::<{ 4 + KEY_BYTES }>().0.iter().map(read_key).collect::<Result<_, _>>()?;
         cut.finish()?;
         if causes.iter().any(|cause| *cause as usize > count) {
             return Err(Refusal::Malformed);

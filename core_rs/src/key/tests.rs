@@ -70,7 +70,10 @@ fn the_location_of_an_artifact_counts_only_where_it_must() {
     let here = KeyArtifact { schema_title: "system.Model", digest: "sha256:1", uri: "/a", ..Default::default() };
     let there = KeyArtifact { uri: "/b", ..here };
     assert_eq!(key(here), key(there));
-    assert_ne!(key(KeyArtifact { is_location_named: true, ..here }), key(KeyArtifact { is_location_named: true, ..there }));
+    assert_ne!(
+        key(KeyArtifact { is_location_named: true, ..here }),
+        key(KeyArtifact { is_location_named: true, ..there })
+    );
     assert_ne!(key(KeyArtifact { digest: "", ..here }), key(KeyArtifact { digest: "", ..there }));
     let metadata = json("{\"a\":1}");
     assert_ne!(key(here), key(KeyArtifact { author_metadata: Some(&metadata), ..here }));

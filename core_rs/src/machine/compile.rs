@@ -36,7 +36,9 @@ impl Machine {
             if let Some(place) = is_frozen.get_mut(id as usize) {
                 *place = rule == Rule::Frozen;
             }
-            let own_doubt = node.doubt.filter(|_| rule != Rule::Frozen && task.condition().is_some() && node.kind != Kind::Iteration);
+            let own_doubt = node
+                .doubt
+                .filter(|_| rule != Rule::Frozen && task.condition().is_some() && node.kind != Kind::Iteration);
             to.task(&Compiled {
                 name: record.name(),
                 parent: node.parent,
@@ -82,7 +84,14 @@ impl Machine {
         }
     }
 
-    fn compile_artifacts(&self, id: NodeId, node: &Node, task: &Task, record: &Record<'_>, to: &mut Compilation) -> Option<()> {
+    fn compile_artifacts(
+        &self,
+        id: NodeId,
+        node: &Node,
+        task: &Task,
+        record: &Record<'_>,
+        to: &mut Compilation,
+    ) -> Option<()> {
         let candidate = record.candidate();
         for held in [Some(*record), candidate].into_iter().flatten() {
             for list in Values::decode(held.outputs_bytes()).ok()?.artifacts {
@@ -110,7 +119,10 @@ impl Machine {
         let is_iteration = node.kind == Kind::Iteration;
         let tally = node.scope.as_ref().map(|scope| scope.tally).unwrap_or_default();
         let chooses = component.dag().is_some_and(|dag| {
-            dag.outputs.iter().chain(dag.output_artifacts.iter()).any(|output| output.is_one_of || output.selectors.len() > 1)
+            dag.outputs
+                .iter()
+                .chain(dag.output_artifacts.iter())
+                .any(|output| output.is_one_of || output.selectors.len() > 1)
         });
         let fails_by_itself = node.state == State::Failed && tally.failed == ROOT;
         let mut flags = 0;

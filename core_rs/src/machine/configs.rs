@@ -11,7 +11,13 @@ use crate::spec::Spec;
 
 impl Prior {
     /// Finds the tasks that the configs name.
-    pub(super) fn read_configs(&mut self, configs: &[Config], spec: &Spec, problems: &mut Problems, warnings: &mut Vec<String>) {
+    pub(super) fn read_configs(
+        &mut self,
+        configs: &[Config],
+        spec: &Spec,
+        problems: &mut Problems,
+        warnings: &mut Vec<String>,
+    ) {
         let mut by_id: HashMap<i64, u32> = HashMap::new();
         let mut by_path: HashMap<&str, u32> = HashMap::new();
         let mut by_name: HashMap<&str, Vec<u32>> = HashMap::new();
@@ -141,7 +147,6 @@ impl Prior {
         }
         holders
     }
-
 
     /// The config that names a task.
     pub(super) fn config_of(&self, record: Option<u32>, path: impl FnOnce() -> String) -> Option<u32> {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::node::{Item, Told};
 use super::slot::{artifacts, ArtifactSlot, NodeId, ParameterSlot, Slot, Slots, ROOT};
 use super::{Machine, Mode};
-use crate::messages::{
-    ArtifactList, EnvVar, Kind, Launch, Message, NodeEnded, NodeStarted, OutputArtifact, OutputParameter, Parameter, Resources,
-    State, Values, What,
-};
 use crate::json::{self, Spacing};
+use crate::messages::{
+    ArtifactList, EnvVar, Kind, Launch, Message, NodeEnded, NodeStarted, OutputArtifact, OutputParameter, Parameter,
+    Resources, State, Values, What,
+};
 use crate::spec::{Component, Container};
 use crate::value::Value;
 use crate::wire::Writer;
@@ -183,10 +183,7 @@ pub(super) fn slots_of(component: &Component, values: &Values, origin: NodeId) -
 pub(super) fn output_parameters(component: &Component) -> Vec<OutputParameter> {
     let declared = component.outputs.iter();
     declared
-        .map(|output| OutputParameter {
-            name: output.name.to_string(),
-            parameter_type: output.kind.name().to_owned(),
-        })
+        .map(|output| OutputParameter { name: output.name.to_string(), parameter_type: output.kind.name().to_owned() })
         .collect()
 }
 
@@ -283,10 +280,7 @@ mod tests {
         let lists = [vec![], vec![model.clone(), model]].map(|artifacts| {
             super::artifacts(&ArtifactList { artifacts, is_list: true, ..ArtifactList::default() }, ROOT)
         });
-        let slots = Slots {
-            parameters: [Slot::ABSENT, known(&long), known("\"é\"")].into(),
-            artifacts: lists.into(),
-        };
+        let slots = Slots { parameters: [Slot::ABSENT, known(&long), known("\"é\"")].into(), artifacts: lists.into() };
         assert_eq!(encoded_inputs(&component, &slots), input_values(&component, &slots).encode());
     }
 }

@@ -61,8 +61,7 @@ impl Machine {
             match slot {
                 Slot::Known(list) => {
                     let is_location_named = container.is_some_and(|body| names_location(body, &input.name));
-                    let metadata: Vec<Option<Value>> =
-                        list.items.iter().map(|item| author_metadata(item)).collect();
+                    let metadata: Vec<Option<Value>> = list.items.iter().map(|item| author_metadata(item)).collect();
                     let artifacts: Vec<KeyArtifact<'_>> = list
                         .items
                         .iter()
@@ -146,18 +145,25 @@ impl Machine {
     }
 
     /// What an importer brings in, with placeholders for its inputs filled.
-    pub(super) fn importer_values(&self, importer: &Importer, component: &Component, resolved: &Resolved) -> ImporterValues {
+    pub(super) fn importer_values(
+        &self,
+        importer: &Importer,
+        component: &Component,
+        resolved: &Resolved,
+    ) -> ImporterValues {
         let uri = match (&importer.uri_input, &importer.uri) {
             (Some(input), _) => match resolved.parameter(component, input) {
                 Some(Slot::Known(value)) => Slot::Known(value.to_text()),
                 Some(Slot::Unknown { cause }) => Slot::Unknown { cause: *cause },
                 _ => Slot::ABSENT,
             },
-            (None, Some(uri)) => match super::resolve::fill_template(&Value::String(uri.clone()), component, resolved) {
-                Ok(Slot::Known(value)) => Slot::Known(value.to_text()),
-                Ok(Slot::Unknown { cause }) => Slot::Unknown { cause },
-                _ => Slot::ABSENT,
-            },
+            (None, Some(uri)) => {
+                match super::resolve::fill_template(&Value::String(uri.clone()), component, resolved) {
+                    Ok(Slot::Known(value)) => Slot::Known(value.to_text()),
+                    Ok(Slot::Unknown { cause }) => Slot::Unknown { cause },
+                    _ => Slot::ABSENT,
+                }
+            }
             (None, None) => Slot::ABSENT,
         };
         let metadata = match super::resolve::fill_template(&importer.metadata, component, resolved) {

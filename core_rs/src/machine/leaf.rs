@@ -46,9 +46,8 @@ impl Machine {
             return self.fail_unstarted(id, Failure { code: 3, message });
         }
         let key = self.leaf_key(task, &resolved, importer.as_ref());
-        let doubt = doubt.or_else(|| {
-            first_unknown(&resolved).map(|cause| Doubt { reason: Reason::UpstreamChanged, cause })
-        });
+        let doubt =
+            doubt.or_else(|| first_unknown(&resolved).map(|cause| Doubt { reason: Reason::UpstreamChanged, cause }));
         let mut decided = self.decide_leaf(id, task, component, &key, doubt);
         let mut asked = None;
         if decided.verdict == Verdict::Execute && doubt.is_none() && self.may_read_cache(id, task, decided.reason) {
@@ -77,7 +76,11 @@ impl Machine {
                 self.note_reads(id, &resolved);
                 let encoded_inputs = Some(emit::encoded_inputs(component, &resolved.slots));
                 let key = key.is_complete.then_some((key.digest, key.preimage));
-                self.end_with(id, State::Unspecified, Told { encoded_inputs, key, cache_key: asked, ..Told::default() });
+                self.end_with(
+                    id,
+                    State::Unspecified,
+                    Told { encoded_inputs, key, cache_key: asked, ..Told::default() },
+                );
             }
             _ => self.launch(id, task, component, resolved, importer, key),
         }
@@ -216,10 +219,7 @@ fn declared_inputs(component: &Component) -> Vec<u8> {
     let inputs = component.inputs.iter();
     DeclaredInputs {
         parameters: inputs
-            .map(|input| OutputParameter {
-                name: input.name.to_string(),
-                parameter_type: input.kind.name().to_owned(),
-            })
+            .map(|input| OutputParameter { name: input.name.to_string(), parameter_type: input.kind.name().to_owned() })
             .collect(),
         artifacts: component.input_artifacts.iter().map(|input| input.name.to_string()).collect(),
     }
@@ -227,7 +227,11 @@ fn declared_inputs(component: &Component) -> Vec<u8> {
 }
 
 /// A required input that is absent, and who was left out and would have made it.
-pub(super) fn missing_input(component: &Component, resolved: &Resolved, is_legacy: bool) -> Option<(Option<NodeId>, Failure)> {
+pub(super) fn missing_input(
+    component: &Component,
+    resolved: &Resolved,
+    is_legacy: bool,
+) -> Option<(Option<NodeId>, Failure)> {
     let failure = |name: &str| Failure { code: 3, message: format!("the required input {name:?} is absent") };
     let by = |left_out: &NodeId| Some(*left_out).filter(|left_out| *left_out != ROOT);
     for (input, slot) in component.inputs.iter().zip(resolved.slots.parameters.iter()) {

@@ -26,13 +26,14 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::messages::{
-    Decision, Decisions, Events, Failure, FailurePolicy, LeafEnded, Problem, Reason, RunEnded, RunSettings, State, Verdict, What,
+    Decision, Decisions, Events, Failure, FailurePolicy, LeafEnded, Problem, Reason, RunEnded, RunSettings, State,
+    Verdict, What,
 };
 use crate::spec::Spec;
 
+pub use node::{Doubt, Node, Phase, Scope, Tally};
 pub use planned::Planned;
 pub use prior::Prior;
-pub use node::{Doubt, Node, Phase, Scope, Tally};
 pub use slot::{artifacts, ArtifactSlot, Artifacts, NodeId, ParameterSlot, Slot, Slots, ROOT};
 
 /// How many tasks a run may have, iterations of loops included.

@@ -85,7 +85,8 @@ impl Prior {
             Err(error) => problems.add("original.records", format!("cannot be read: {error}")),
         }
         prior.matched = vec![None; prior.records.len()];
-        prior.has_lost_artifacts = prior.records.iter().any(|record| record.usable().is_some_and(|outcome| outcome.lost().is_some()));
+        prior.has_lost_artifacts =
+            prior.records.iter().any(|record| record.usable().is_some_and(|outcome| outcome.lost().is_some()));
         prior.read_configs(configs, spec, problems, warnings);
         prior
     }

@@ -45,7 +45,8 @@ impl Machine {
         for (name, artifact) in lost.artifacts.iter().flat_map(|list| list.artifacts.iter().map(|a| (&list.name, a))) {
             let how = if artifact.presence == Presence::Changed { "has changed" } else { "is gone" };
             let Some(origin) = self.origin_of(id, &artifact.uri).filter(|origin| *origin != ROOT) else {
-                let message = format!("the input artifact {name:?} ({}) {how}, and no task of this run made it", artifact.uri);
+                let message =
+                    format!("the input artifact {name:?} ({}) {how}, and no task of this run made it", artifact.uri);
                 return self.fail_unstarted(id, Failure { code: 9, message });
             };
             let first = self.first_maker(origin);

@@ -29,7 +29,8 @@ impl Machine {
             return;
         }
         let node = self.node(id);
-        let parent = if node.parent == ROOT { Some(0) } else { self.record(node.parent).map(|record| record.task_id()) };
+        let parent =
+            if node.parent == ROOT { Some(0) } else { self.record(node.parent).map(|record| record.task_id()) };
         let is_leaf = node.is_leaf();
         let spec = Arc::clone(&self.spec);
         let name: &str = match (&node.details, node.kind) {
@@ -41,9 +42,8 @@ impl Machine {
         };
         let name = name.to_owned();
         let record = self.prior.find(parent, &name);
-        let record = record.filter(|record| {
-            self.prior.records.get(*record).is_some_and(|record| record.is_leaf() == is_leaf)
-        });
+        let record =
+            record.filter(|record| self.prior.records.get(*record).is_some_and(|record| record.is_leaf() == is_leaf));
         let config = self.prior.config_of(record, || self.path(id));
         let node = self.node_mut(id);
         node.prior = record;
@@ -196,8 +196,7 @@ impl Machine {
     /// The outcome that a task might have reused, kept for a later rerun where it never came to its turn.
     pub(super) fn kept_candidate(&self, id: NodeId) -> Option<TaskRecord> {
         let node = self.node(id);
-        let never_came =
-            matches!(node.reason, Reason::UpstreamFailed | Reason::FailFast | Reason::CancelledByRequest);
+        let never_came = matches!(node.reason, Reason::UpstreamFailed | Reason::FailFast | Reason::CancelledByRequest);
         if !self.prior.is_rerun || !node.is_leaf() || !never_came {
             return None;
         }
@@ -229,7 +228,9 @@ impl Machine {
             at = self.node(at).parent;
         };
         let remedy = match self.node(producer).reason {
-            Reason::Inherited => "it was left out in the original, and runs again when it is given inputs, be they empty",
+            Reason::Inherited => {
+                "it was left out in the original, and runs again when it is given inputs, be they empty"
+            }
             _ => "skip_downstream_tasks leaves out that too",
         };
         let message = format!(
@@ -260,7 +261,6 @@ impl Machine {
             self.lost_reads.insert(path);
         }
     }
-
 }
 
 /// True for a config that gives at least one input.

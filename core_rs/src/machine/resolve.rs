@@ -68,9 +68,7 @@ impl Machine {
             }
         }
         for binding in task.artifacts.iter() {
-            if let Some(place) =
-                binding.input.and_then(|index| resolved.slots.artifacts.get_mut(index as usize))
-            {
+            if let Some(place) = binding.input.and_then(|index| resolved.slots.artifacts.get_mut(index as usize)) {
                 *place = self.bound_artifact(parent, &binding.source);
             }
         }

@@ -105,11 +105,8 @@ pub fn parameter(value: Value) -> ParameterSlot {
 
 /// The artifacts of a message, made or given by `origin`.
 pub fn artifacts(list: &ArtifactList, origin: NodeId) -> ArtifactSlot {
-    let items: Vec<Arc<TracedArtifact>> = list
-        .artifacts
-        .iter()
-        .map(|artifact| Arc::new(TracedArtifact { artifact: artifact.clone(), origin }))
-        .collect();
+    let items: Vec<Arc<TracedArtifact>> =
+        list.artifacts.iter().map(|artifact| Arc::new(TracedArtifact { artifact: artifact.clone(), origin })).collect();
     if items.is_empty() && !list.is_list {
         return Slot::ABSENT;
     }

@@ -1,8 +1,8 @@
 //! What a plan and a run are asked, and what they answer.
 #![allow(missing_docs)] // Where a field says no more than its name.
 
-use super::enums::{FailurePolicy, Reason, State, Verdict};
 use super::decision::Decision;
+use super::enums::{FailurePolicy, Reason, State, Verdict};
 use super::record::{ArtifactList, Failure, Parameter, Source, TaskRecord, Values};
 use crate::message::message;
 

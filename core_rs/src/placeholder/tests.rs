@@ -105,7 +105,8 @@ fn what_an_input_holds_is_not_resolved_again() {
 
 #[test]
 fn identities_are_found_and_resolved_in_values() {
-    let value = Value::from_json("{\"a\": [\"{{$.pipeline_root}}/x\", 1], \"b\": \"{{$.pipeline_job_uuid}}\"}").unwrap();
+    let value =
+        Value::from_json("{\"a\": [\"{{$.pipeline_root}}/x\", 1], \"b\": \"{{$.pipeline_job_uuid}}\"}").unwrap();
     let mut found = BTreeSet::new();
     identities_in_value(&value, &mut found);
     assert_eq!(found.into_iter().collect::<Vec<_>>(), [Identity::PipelineJobUuid, Identity::PipelineRoot]);

@@ -17,7 +17,8 @@ fn moves() -> Moves {
 }
 
 fn created(task_id: i64) -> Decision {
-    let task = Some(TaskRecord { task_id, path: format!("t{task_id}"), kind: Kind::Container, ..TaskRecord::default() });
+    let task =
+        Some(TaskRecord { task_id, path: format!("t{task_id}"), kind: Kind::Container, ..TaskRecord::default() });
     Decision { task_id, what: Some(What::Created(Box::new(NodeCreated { task }))) }
 }
 
@@ -41,7 +42,10 @@ fn a_task_that_is_created_launched_started_and_ended_is_stored_once_a_take() {
     let (mut records, to_do) = with_launched(&[]);
     assert_eq!(to_do, Decisions { decisions: vec![launched(TASK)], run_ended: Some(RunEnded::default()) });
     let rows = records.take_dirty();
-    assert_eq!(rows.iter().map(|row| (row.task_id, row.path.as_str(), row.state)).collect::<Vec<_>>(), [(TASK, "t7", 1)]);
+    assert_eq!(
+        rows.iter().map(|row| (row.task_id, row.path.as_str(), row.state)).collect::<Vec<_>>(),
+        [(TASK, "t7", 1)]
+    );
     let started = records.start_attempts(&[(TASK, 1)], 2).unwrap();
     assert!(records.take_dirty().is_empty(), "the rows of starts are stored with the starts alone");
     records.end_leaf(&plain_success(TASK), "", 3).unwrap();

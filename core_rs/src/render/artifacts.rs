@@ -55,7 +55,9 @@ pub(super) fn local_path(uri: &str, context: &RenderContext) -> String {
         return local.path.clone();
     }
     // The prefixes under which components themselves look for what lies in these stores.
-    for (scheme, folder) in [("file://", ""), ("gs://", "/gcs/"), ("s3://", "/s3/"), ("minio://", "/minio/"), ("oci://", "/oci/")] {
+    for (scheme, folder) in
+        [("file://", ""), ("gs://", "/gcs/"), ("s3://", "/s3/"), ("minio://", "/minio/"), ("oci://", "/oci/")]
+    {
         if let Some(rest) = uri.strip_prefix(scheme) {
             return format!("{folder}{rest}");
         }

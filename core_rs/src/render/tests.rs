@@ -101,7 +101,10 @@ fn every_placeholder_is_resolved() {
         ),
         ("{{$.pipeline_task_name}} {{$.pipeline_task_uuid}}", "train uuid"),
         ("{{$.pipeline_root}} {{$.pipeline_job_create_time_utc}}", "/root 2026-01-02T03:04:05Z"),
-        ("{{$.no_such_thing}} {{ $ }} {{$.inputs.parameters['other']}}", "{{$.no_such_thing}} {{ $ }} {{$.inputs.parameters['other']}}"),
+        (
+            "{{$.no_such_thing}} {{ $ }} {{$.inputs.parameters['other']}}",
+            "{{$.no_such_thing}} {{ $ }} {{$.inputs.parameters['other']}}",
+        ),
     ] {
         assert_eq!(args(&[text]), [expected], "{text}");
     }
@@ -113,7 +116,8 @@ fn every_placeholder_is_resolved() {
 
 #[test]
 fn artifacts_named_as_a_whole_are_json() {
-    let item = "{\"metadata\":{\"framework\":\"x\",\"n\":1},\"name\":\"m1\",\"type\":{\"schemaTitle\":\"system.Model\",\
+    let item =
+        "{\"metadata\":{\"framework\":\"x\",\"n\":1},\"name\":\"m1\",\"type\":{\"schemaTitle\":\"system.Model\",\
         \"schemaVersion\":\"0.0.1\"},\"uri\":\"gs://bucket/model\"}";
     assert_eq!(args(&["{{$.inputs.artifacts['model']}}"]), [item]);
     assert_eq!(args(&["{{$.inputs.artifacts['models']}}"]), [format!("[{item}]")]);
@@ -178,12 +182,18 @@ fn the_executor_input_is_what_components_expect() {
         });
         found.map(Value::to_json)
     };
-    assert_eq!(at(&["inputs", "parameterValues"]).unwrap(), "{\"l\":[1,\"x\",true,null],\"n\":3,\"run\":\"job!\",\"s\":\"it's {{$.inputs.parameters['n']}}\"}");
+    assert_eq!(
+        at(&["inputs", "parameterValues"]).unwrap(),
+        "{\"l\":[1,\"x\",true,null],\"n\":3,\"run\":\"job!\",\"s\":\"it's {{$.inputs.parameters['n']}}\"}"
+    );
     assert_eq!(at(&["inputs", "artifacts", "model", "artifacts", "0", "uri"]).unwrap(), "\"gs://bucket/model\"");
     assert_eq!(at(&["inputs", "artifacts", "none", "artifacts"]).unwrap(), "[]");
     assert_eq!(at(&["outputs", "parameters", "Output", "outputFile"]).unwrap(), "\"/attempt/parameters/Output\"");
     assert_eq!(at(&["outputs", "artifacts", "out", "artifacts", "0", "uri"]).unwrap(), "\"/root/job/5/out\"");
-    assert_eq!(at(&["outputs", "artifacts", "out", "artifacts", "0", "type", "schemaTitle"]).unwrap(), "\"system.Dataset\"");
+    assert_eq!(
+        at(&["outputs", "artifacts", "out", "artifacts", "0", "type", "schemaTitle"]).unwrap(),
+        "\"system.Dataset\""
+    );
     assert_eq!(at(&["outputs", "outputFile"]).unwrap(), "\"/attempt/executor_output.json\"");
 }
 
@@ -191,7 +201,11 @@ fn the_executor_input_is_what_components_expect() {
 fn artifacts_show_where_they_lie_locally() {
     let mut context = context();
     context.local_paths = vec![LocalPath { uri: "gs://bucket/model".to_owned(), path: "/local/model".to_owned() }];
-    let texts = ["{{$.inputs.artifacts['model'].uri}}", "{{$.inputs.artifacts['model'].path}}", "{{$.outputs.artifacts['out'].uri}}"];
+    let texts = [
+        "{{$.inputs.artifacts['model'].uri}}",
+        "{{$.inputs.artifacts['model'].path}}",
+        "{{$.outputs.artifacts['out'].uri}}",
+    ];
     let show = |context: &RenderContext| render(&launch(&texts), context).argv_args;
     assert_eq!(show(&context), ["gs://bucket/model", "/local/model", "/root/job/5/out"]);
     context.are_uris_local = true;

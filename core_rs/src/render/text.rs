@@ -95,10 +95,9 @@ impl<'a> Resolver<'a> {
                 Segment::Placeholder(placeholder, written) => match self.placeholder(&placeholder) {
                     Ok(Some(resolved)) => out.push_str(&resolved),
                     Ok(None) => out.push_str(written),
-                    Err(message) => self.problems.push(Problem {
-                        field: field.to_owned(),
-                        message: format!("{written}: {message}"),
-                    }),
+                    Err(message) => self
+                        .problems
+                        .push(Problem { field: field.to_owned(), message: format!("{written}: {message}") }),
                 },
             }
         }

@@ -103,7 +103,9 @@ fn read_document(bytes: &[u8], problems: &mut Problems) -> Read<Option<Spec>> {
             return Ok(None);
         }
     }
-    Linker { spec, problems, raw: &raw, path: &path, by_name: HashMap::new() }.link().map_or(Ok(None), |spec| Ok(Some(spec)))
+    Linker { spec, problems, raw: &raw, path: &path, by_name: HashMap::new() }
+        .link()
+        .map_or(Ok(None), |spec| Ok(Some(spec)))
 }
 
 /// Looks names up, and notes those that lead nowhere.
@@ -192,11 +194,8 @@ impl<'a> Linker<'a, '_> {
                 is_optional: input.is_optional,
             })
             .collect();
-        let mut outputs: Vec<OutputParameter> = raw
-            .outputs
-            .iter()
-            .map(|output| OutputParameter { name: output.name.into(), kind: output.kind })
-            .collect();
+        let mut outputs: Vec<OutputParameter> =
+            raw.outputs.iter().map(|output| OutputParameter { name: output.name.into(), kind: output.kind }).collect();
         let mut output_artifacts: Vec<OutputArtifact> = raw
             .output_artifacts
             .iter()

@@ -35,8 +35,10 @@ impl<'a> Linker<'a, '_> {
                 self.problems.add(tasks_at.key(name), "occurs twice");
             }
             if name.is_empty() || name.contains(['.', '/']) || name.chars().any(char::is_control) {
-                self.problems
-                    .add(tasks_at.key(name), "a task's name is not empty and has no dots, slashes or control characters");
+                self.problems.add(
+                    tasks_at.key(name),
+                    "a task's name is not empty and has no dots, slashes or control characters",
+                );
             }
         }
         let components = &self.by_name;
@@ -66,7 +68,15 @@ impl<'a> Linker<'a, '_> {
             }
         }
         let (spec, all) = (&self.spec, self.raw);
-        let scope = DagScope { component, declared, tasks: &sorted, needs: &needs, by_name: &by_name, place: &place, order: &order };
+        let scope = DagScope {
+            component,
+            declared,
+            tasks: &sorted,
+            needs: &needs,
+            by_name: &by_name,
+            place: &place,
+            order: &order,
+        };
         let mut tasks: Vec<Task> = gather(self.problems, &order, |part, problems| {
             let mut linker = TaskLinker { spec, raw: all, scope: &scope, problems };
             part.iter().filter_map(|&old| linker.task(old, &tasks_at)).collect()

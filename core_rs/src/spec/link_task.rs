@@ -31,7 +31,9 @@ impl<'a> TaskLinker<'_, 'a> {
         task.is_exit = raw.runs_after_any_end
             && upstream.iter().any(|&before| {
                 self.scope.name_at(before).is_some_and(|name| name.starts_with("exit-handler-"))
-                    && self.raw_component(self.scope.component_at(before)).is_some_and(|component| component.dag.is_some())
+                    && self
+                        .raw_component(self.scope.component_at(before))
+                        .is_some_and(|component| component.dag.is_some())
             });
         task.upstream = upstream.into();
         let reference_at = at.field("componentRef");
@@ -99,14 +101,18 @@ impl<'a> TaskLinker<'_, 'a> {
     fn parameter(&mut self, raw: &RawBinding<'_>, of: &Task, at: &Path<'_>) -> Option<Binding<ParameterSource>> {
         let source = match &raw.source {
             RawSource::Broken => return None,
-            RawSource::Constant(value) if holds_input_placeholder(value) => ParameterSource::Template(Arc::clone(value)),
+            RawSource::Constant(value) if holds_input_placeholder(value) => {
+                ParameterSource::Template(Arc::clone(value))
+            }
             RawSource::Constant(value) => ParameterSource::Constant(Arc::clone(value)),
             RawSource::Input(name) => ParameterSource::Input(self.component_input(name, false, at)?),
             RawSource::Output(producer, key) => {
                 let (task, output) = self.producer(producer, key, &of.upstream, false, at)?;
                 ParameterSource::Output { task, output }
             }
-            RawSource::FinalStatus(producer) => ParameterSource::FinalStatus(self.scope.place_of(producer, &of.upstream)?),
+            RawSource::FinalStatus(producer) => {
+                ParameterSource::FinalStatus(self.scope.place_of(producer, &of.upstream)?)
+            }
         };
         let input = self.spec.component(of.component).input(raw.name);
         let selector = raw.selector.map(Box::from);
@@ -146,7 +152,14 @@ impl<'a> TaskLinker<'_, 'a> {
     }
 
     /// The place of a task and the index of its output. `near`: see [`DagScope::place_of`].
-    fn producer(&mut self, producer: &str, key: &str, near: &[u32], is_artifact: bool, at: &Path<'_>) -> Option<(u32, u32)> {
+    fn producer(
+        &mut self,
+        producer: &str,
+        key: &str,
+        near: &[u32],
+        is_artifact: bool,
+        at: &Path<'_>,
+    ) -> Option<(u32, u32)> {
         let task = self.scope.place_of(producer, near)?;
         let declared = self.spec.component(self.scope.component_at(task)?);
         let output = if is_artifact { declared.output_artifact(key) } else { declared.output(key) };
@@ -187,7 +200,13 @@ impl<'a> TaskLinker<'_, 'a> {
         outputs.into()
     }
 
-    fn iterator(&mut self, raw: &RawIterator<'_>, component: u32, task: &RawTask<'_>, at: &Path<'_>) -> Option<LoopItems> {
+    fn iterator(
+        &mut self,
+        raw: &RawIterator<'_>,
+        component: u32,
+        task: &RawTask<'_>,
+        at: &Path<'_>,
+    ) -> Option<LoopItems> {
         let declared = self.spec.component(component);
         let at = at.field(if raw.is_artifact { "artifactIterator" } else { "parameterIterator" });
         let item = if raw.is_artifact { declared.input_artifact(raw.item) } else { declared.input(raw.item) };
@@ -237,7 +256,9 @@ fn holds_input_placeholder(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains("{{$.inputs."),
         Value::List(items) => items.iter().any(holds_input_placeholder),
-        Value::Object(members) => members.iter().any(|(key, value)| key.contains("{{$.inputs.") || holds_input_placeholder(value)),
+        Value::Object(members) => {
+            members.iter().any(|(key, value)| key.contains("{{$.inputs.") || holds_input_placeholder(value))
+        }
         _ => false,
     }
 }

@@ -54,10 +54,12 @@ impl Linker<'_, '_> {
         }
         let (depth, count) = sizes.get(self.spec.root as usize).copied().unwrap_or_default();
         if depth > MAX_DAG_DEPTH {
-            self.problems.add(self.path.field("root"), format!("dags are nested {depth} deep; {MAX_DAG_DEPTH} is the limit"));
+            self.problems
+                .add(self.path.field("root"), format!("dags are nested {depth} deep; {MAX_DAG_DEPTH} is the limit"));
         }
         if count > MAX_TASKS {
-            self.problems.add(self.path.field("root"), format!("the run would have {count} tasks; {MAX_TASKS} is the limit"));
+            self.problems
+                .add(self.path.field("root"), format!("the run would have {count} tasks; {MAX_TASKS} is the limit"));
         }
     }
 }

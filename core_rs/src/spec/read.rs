@@ -124,12 +124,7 @@ impl SpecReader<'_> {
         Ok(texts)
     }
 
-    pub fn component<'a>(
-        &mut self,
-        name: &'a str,
-        doc: &Document<'a>,
-        path: &Path<'_>,
-    ) -> Read<RawComponent<'a>> {
+    pub fn component<'a>(&mut self, name: &'a str, doc: &Document<'a>, path: &Path<'_>) -> Read<RawComponent<'a>> {
         let mut component = RawComponent { name, ..RawComponent::default() };
         let mut members = self.members(doc, path);
         while let Some((key, doc)) = members.next_member()? {
@@ -188,13 +183,8 @@ impl SpecReader<'_> {
     fn parameter<'a>(&mut self, name: &'a str, doc: &Document<'a>, path: &Path<'_>) -> Read<RawParameter<'a>> {
         let mut kind = None;
         let mut is_kind_given = false;
-        let mut parameter = RawParameter {
-            name,
-            kind: ParameterType::String,
-            default: None,
-            is_optional: false,
-            literals: None,
-        };
+        let mut parameter =
+            RawParameter { name, kind: ParameterType::String, default: None, is_optional: false, literals: None };
         let mut members = self.members(doc, path);
         while let Some((key, doc)) = members.next_member()? {
             let path = path.field(key);

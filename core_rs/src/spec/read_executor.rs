@@ -95,7 +95,8 @@ impl SpecReader<'_> {
         match doc.node {
             Node::Text(text) if is_text_form || into.is_empty() => *into = text.to_owned(),
             Node::Number(number) if into.is_empty() && number != 0.0 => {
-                let is_memory = path.to_string().ends_with("memoryLimit") || path.to_string().ends_with("memoryRequest");
+                let is_memory =
+                    path.to_string().ends_with("memoryLimit") || path.to_string().ends_with("memoryRequest");
                 *into = if is_memory { format!("{number}G") } else { number.to_string() };
             }
             Node::Text(_) | Node::Number(_) | Node::Null => {}

@@ -47,8 +47,7 @@ impl SpecReader<'_> {
                         match key {
                             "enableCache" => task.is_cache_enabled = self.flag(&doc, &path.field(key)),
                             "cacheKey" => {
-                                task.cache_key =
-                                    self.text(&doc, &path.field(key)).filter(|key| !key.is_empty());
+                                task.cache_key = self.text(&doc, &path.field(key)).filter(|key| !key.is_empty());
                             }
                             _ => {}
                         }

@@ -46,7 +46,10 @@ pub fn pipeline(components: Json, root: Json) -> Json {
     for (name, component) in components.as_object().unwrap() {
         if component.get("executorLabel").is_some() {
             let args = component["code"].as_str().unwrap_or(name).to_owned();
-            executors.insert(name.clone(), json!({"container": {"image": "python:3.11", "command": ["run"], "args": [args]}}));
+            executors.insert(
+                name.clone(),
+                json!({"container": {"image": "python:3.11", "command": ["run"], "args": [args]}}),
+            );
         }
         if let Some(importer) = component.get("importer") {
             executors.insert(name.clone(), json!({"importer": importer}));
@@ -389,12 +392,7 @@ pub fn problems(request: &RunRequest<'_>) -> Vec<String> {
 
 /// A config for the task of that path in the original.
 pub fn config(finished: &Finished, path: &str) -> Config {
-    Config {
-        field: "configs[0]".into(),
-        task_id: finished.id(path),
-        task_name: path.to_owned(),
-        ..Config::default()
-    }
+    Config { field: "configs[0]".into(), task_id: finished.id(path), task_name: path.to_owned(), ..Config::default() }
 }
 
 /// What the SDK sends: a config for every task, `skip_task` where it succeeded; those given take the places of theirs.
@@ -433,14 +431,15 @@ pub fn rerun(
         let refines = match planned.verdict {
             Verdict::ReEvaluate => true,
             // A task that was to run may be stopped by what came before it.
-            Verdict::Execute => matches!(record.verdict, Verdict::Execute)
-                || matches!(record.state, State::NotTriggered | State::Cancelled),
+            Verdict::Execute => {
+                matches!(record.verdict, Verdict::Execute)
+                    || matches!(record.state, State::NotTriggered | State::Cancelled)
+            }
             // Nothing inside a dag that does not come to its turn does.
             Verdict::Skip => {
                 let parent = finished.records.get(&record.parent_task_id).map(|parent| parent.state);
                 record.verdict == Verdict::Skip
-                    || (parent == Some(record.state)
-                        && matches!(record.state, State::NotTriggered | State::Cancelled))
+                    || (parent == Some(record.state) && matches!(record.state, State::NotTriggered | State::Cancelled))
             }
             other => record.verdict == other,
         };
