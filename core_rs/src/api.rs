@@ -143,6 +143,17 @@ pub fn etag(pieces: &Pieces<'_>) -> Vec<u8> {
     pieces.decode().map(|request| crate::etag::digest(&request).to_vec()).unwrap_or_default()
 }
 
+/// A google.protobuf.Struct to the SHA-256 of its canonical text, which knows no order of keys; empty where the bytes
+/// have none: they are no Struct, or hold what JSON does not have.
+pub fn struct_digest(data: &[u8]) -> Vec<u8> {
+    crate::canonical::struct_digest(data).map(|digest| digest.to_vec()).unwrap_or_default()
+}
+
+/// A compiled pipeline (a google.protobuf.Struct) to its declared tasks and its default root; None unless it is plain.
+pub fn outline(spec: &[u8], deepest: usize) -> Option<(usize, String)> {
+    crate::outline::outline(spec, deepest).map(|found| (found.declared_tasks, found.default_root))
+}
+
 /// Two preimages of keys to KeyDifferences.
 pub fn explain(old: &[u8], new: &[u8]) -> Vec<u8> {
     crate::key::differences(old, new).encode()

@@ -17,6 +17,7 @@ mod key_show;
 pub mod machine;
 pub mod message;
 pub mod messages;
+pub mod outline;
 pub mod parameter;
 pub mod pieces;
 pub mod placeholder;

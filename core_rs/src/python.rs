@@ -57,6 +57,19 @@ fn etag<'py>(
     Ok(PyBytes::new(py, &result))
 }
 
+/// A google.protobuf.Struct to the SHA-256 of its canonical text; empty where it has none.
+#[pyfunction]
+fn struct_digest<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let result = guarded(py, || api::struct_digest(data))?;
+    Ok(PyBytes::new(py, &result))
+}
+
+/// A compiled pipeline to its declared tasks and its default root; None unless it is a plain one.
+#[pyfunction]
+fn outline(py: Python<'_>, spec: &[u8], deepest: usize) -> PyResult<Option<(usize, String)>> {
+    guarded(py, || api::outline(spec, deepest))
+}
+
 fn pieces<'a>(request: &'a [u8], spec: Option<&'a [u8]>, records: Option<&'a [u8]>) -> Pieces<'a> {
     Pieces { request, spec: spec.unwrap_or(&[]), records: records.unwrap_or(&[]), cache: &[] }
 }
@@ -484,6 +497,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(plan, module)?)?;
     module.add_function(wrap_pyfunction!(check, module)?)?;
     module.add_function(wrap_pyfunction!(etag, module)?)?;
+    module.add_function(wrap_pyfunction!(struct_digest, module)?)?;
+    module.add_function(wrap_pyfunction!(outline, module)?)?;
     module.add_function(wrap_pyfunction!(explain, module)?)?;
     module.add_function(wrap_pyfunction!(find_task, module)?)?;
     module.add_function(wrap_pyfunction!(same_task, module)?)?;

@@ -14,6 +14,15 @@ def etag(request: bytes, spec: bytes | None = None, records: bytes | None = None
     Here and below: `spec` and `records` are those of the request and of its original, where they are not inside it.
     """
 
+def struct_digest(data: bytes) -> bytes:
+    """A google.protobuf.Struct to the SHA-256 of its canonical text (sorted keys); b"" where it has none."""
+
+def outline(spec: bytes, deepest: int) -> tuple[int, str] | None:
+    """A compiled pipeline (google.protobuf.Struct) to its declared tasks and `defaultPipelineRoot`.
+
+    None unless it is a plain one: at most `deepest` levels, all numbers finite, no whole PipelineJob.
+    """
+
 def explain(old: bytes, new: bytes) -> bytes:
     """Two preimages of keys to engine.KeyDifferences: the fields in which they differ, with both values."""
 

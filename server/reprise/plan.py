@@ -95,6 +95,23 @@ def etag(asked: Pieces) -> str:
     return _core.etag(asked.request.SerializeToString(), asked.spec, asked.records).hex()
 
 
+def struct_digest(data: bytes) -> bytes:
+    """Of a google.protobuf.Struct, in whatever order its maps were written. The interpreter is free to go on meanwhile.
+
+    b"" where it has no canonical form: the bytes are no Struct, or hold what JSON does not have.
+    """
+    return _core.struct_digest(data)
+
+
+def outline(spec: bytes, deepest: int) -> tuple[int, str] | None:
+    """The declared tasks and the default root of a compiled pipeline. The interpreter is free to go on meanwhile.
+
+    None unless it is a plain one: at most `deepest` levels of lists and structs, nothing that is not a Struct's, all
+    numbers finite, and no whole PipelineJob.
+    """
+    return _core.outline(spec, deepest)
+
+
 def recorded_artifacts(records: bytes, at_once: int) -> Iterator[list[tuple[str, str, str]]]:
     """(URI, digest, fingerprint) of the artifacts in engine.TaskRecords, some at a time, none of them empty.
 

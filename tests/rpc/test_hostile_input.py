@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from google.protobuf import json_format, struct_pb2
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from reprise.domain.commands import CreateRun
 from reprise.domain.errors import InvalidArgument
 from reprise.pb.v1 import operations_pb2, pipeline_job_pb2, pipeline_service_pb2, rerun_pb2
+from reprise.plan import outline
 from reprise.rpc import decode, encode, requests
+from reprise.rpc.values import checked_struct
+from reprise.rpc.wanted_run import CompiledPipeline
 from service_double import PARENT, make_run
 
 SPEC = json_format.ParseDict(
@@ -97,6 +101,36 @@ def test_a_spoiled_rerun_is_refused_or_can_be_shown(data: bytes) -> None:
     except InvalidArgument:
         return
     _shown_again(command)
+
+
+PIPELINE = SPEC.SerializeToString()
+# In one entry of a map; the first of them is cut off.
+TWO_VALUES = b"\n\x0c\n\x01a\x12\x02*'\x12\x03\x1a\x01v"
+
+
+@settings(max_examples=1000, deadline=None)
+@given(spoiled(PIPELINE))
+@example(TWO_VALUES)
+def test_a_pipeline_that_is_read_without_messages_is_one_that_clients_can_read(data: bytes) -> None:
+    found = outline(data, deepest=20)
+    if found is None:
+        return
+    struct = checked_struct(data, "pipeline_spec")
+    if b"defaultPipelineRoot" in data:
+        assert found[1] == struct.fields["defaultPipelineRoot"].string_value
+    # Of a name that comes twice the second counts; here both are counted.
+    assert found[0] >= CompiledPipeline.read(data).task_count
+
+
+def test_a_large_pipeline_is_read_as_a_small_one_is() -> None:
+    assert outline(PIPELINE, deepest=20) == (CompiledPipeline.read(PIPELINE).task_count, "")
+    padding = struct_pb2.Struct()
+    padding["description"] = "x" * 300_000
+    large = CompiledPipeline.read(PIPELINE + padding.SerializeToString())
+    assert large.task_count == CompiledPipeline.read(PIPELINE).task_count > 0
+    padding["number"] = float("nan")
+    with pytest.raises(InvalidArgument, match=r"pipeline_spec\.number"):
+        CompiledPipeline.read(PIPELINE + padding.SerializeToString())
 
 
 SMALL: list[Callable[[bytes], object]] = [

@@ -18,6 +18,7 @@ from reprise.domain.errors import FieldProblem, InvalidArgument
 from reprise.domain.names import Projects
 from reprise.pb.v1 import pipeline_job_pb2, pipeline_service_pb2, rerun_pb2
 from reprise.pb.wire.v1 import raw_pb2
+from reprise.plan import struct_digest
 from reprise.rpc.limits import RequestLimits
 from reprise.rpc.requests import page_size
 from reprise.rpc.wanted_run import CompiledPipeline, WantedRun
@@ -48,7 +49,7 @@ def create_run(
         job_id=request.pipeline_job_id,
         etag=request.etag,
         request_id=request_id,
-        fingerprint=_fingerprint(request, job, wanted.pipeline.struct),
+        fingerprint=_fingerprint(request, job, wanted.pipeline.data),
     )
 
 
@@ -83,7 +84,7 @@ def rerun(
         job_id=request.pipeline_job_id,
         etag=request.etag,
         request_id=request_id,
-        fingerprint=_fingerprint(request, None, wanted.pipeline.struct),
+        fingerprint=_fingerprint(request, None, wanted.pipeline.data),
     )
 
 
@@ -142,12 +143,14 @@ def plan_stream(data: bytes, projects: Projects = _PROJECTS, limits: RequestLimi
     return query
 
 
-def _fingerprint(request: Message, job: Message | None, spec: Message) -> bytes:
+def _fingerprint(request: Message, job: Message | None, spec: bytes) -> bytes:
     """SHA-256 of the request in a form that does not depend on the order of maps."""
     digest = hashlib.sha256()
-    for part in (request, job, spec):
+    for part in (request, job):
         data = part.SerializeToString(deterministic=True) if part is not None else b""
         digest.update(len(data).to_bytes(8, "big"))
         digest.update(data)
+    # The spec may be large. What has no canonical form is refused where it is looked into.
+    digest.update(struct_digest(spec) or hashlib.sha256(spec).digest())
     digest.update(request.DESCRIPTOR.full_name.encode())
     return digest.digest()

@@ -18,6 +18,7 @@ from reprise.domain.errors import FieldProblem, InvalidArgument
 from reprise.domain.names import BILLING_LABEL, Parent, RunName
 from reprise.domain.run import FailurePolicy
 from reprise.pb.v1 import pipeline_job_pb2, pipeline_state_pb2, values_pb2
+from reprise.plan import outline
 from reprise.rpc.limits import RequestLimits
 from reprise.rpc.values import checked_struct, compact_json, json_text, number_json, struct_json
 
@@ -41,6 +42,9 @@ _SHOWN = (
     "schedule_name",
     "platform_spec",
 )
+_LARGE_BYTES = 256 * 1024
+# Fewer levels than the clients' parsers take.
+_PLAIN_NESTING = 20
 _SCHEMA_TITLE = re.compile(r"^title:\s*['\"]?([\w.]+)", re.MULTILINE)
 _POLICIES = {
     pipeline_state_pb2.PIPELINE_FAILURE_POLICY_UNSPECIFIED: FailurePolicy.FAIL_SLOW,
@@ -51,18 +55,26 @@ _POLICIES = {
 
 @dataclass(frozen=True, slots=True)
 class CompiledPipeline:
-    """A compiled pipeline as it came, and the run-time configuration that stood in the same document."""
+    """A compiled pipeline as it came, and the run-time configuration that stood in the same document.
+
+    `task_count`: how many tasks it declares, those of its sub-pipelines included.
+    """
 
     data: bytes
-    struct: struct_pb2.Struct
+    task_count: int
+    default_root: str
     runtime: RuntimeConfig
 
     @classmethod
     def read(cls, data: bytes) -> CompiledPipeline:
+        """Errors: InvalidArgument for what is no Struct that clients can read back."""
+        # A large one is not made into messages: nobody else would be answered meanwhile.
+        if len(data) >= _LARGE_BYTES and (found := outline(data, _PLAIN_NESTING)) is not None:
+            return cls(data, *found, RuntimeConfig())
         field = "pipeline_job.pipeline_spec"
         struct = checked_struct(data, field)
         if "pipelineSpec" not in struct.fields or "root" in struct.fields:
-            return cls(data, struct, RuntimeConfig())
+            return cls(data, _task_count(struct), _default_root(struct), RuntimeConfig())
         # A whole PipelineJob, as older compilers write it.
         spec = struct.fields["pipelineSpec"].struct_value
         runtime = RuntimeConfig()
@@ -75,23 +87,24 @@ class CompiledPipeline:
                 )
             except json_format.ParseError as error:
                 raise InvalidArgument(FieldProblem(f"{field}.runtimeConfig", str(error))) from None
-        return cls(spec.SerializeToString(deterministic=True), spec, runtime)
+        return cls(
+            spec.SerializeToString(deterministic=True), _task_count(spec), _default_root(spec), runtime
+        )
 
-    @property
-    def task_count(self) -> int:
-        """How many tasks it declares, those of its sub-pipelines included."""
-        holders: list[struct_pb2.Value] = []
-        if "components" in self.struct.fields:
-            holders += self.struct.fields["components"].struct_value.fields.values()
-        if "root" in self.struct.fields:
-            holders.append(self.struct.fields["root"])
-        return sum(_declared_tasks(holder) for holder in holders)
 
-    @property
-    def default_root(self) -> str:
-        if "defaultPipelineRoot" not in self.struct.fields:
-            return ""
-        return str(self.struct.fields["defaultPipelineRoot"].string_value)
+def _task_count(spec: struct_pb2.Struct) -> int:
+    holders: list[struct_pb2.Value] = []
+    if "components" in spec.fields:
+        holders += spec.fields["components"].struct_value.fields.values()
+    if "root" in spec.fields:
+        holders.append(spec.fields["root"])
+    return sum(_declared_tasks(holder) for holder in holders)
+
+
+def _default_root(spec: struct_pb2.Struct) -> str:
+    return (
+        str(spec.fields["defaultPipelineRoot"].string_value) if "defaultPipelineRoot" in spec.fields else ""
+    )
 
 
 def _declared_tasks(component: struct_pb2.Value) -> int:
