@@ -84,12 +84,8 @@ MUTANTS = (
         "core_rs/host/src/attempt.rs",
         [
             (
-                """    exit.survivors = process::kill_descendants(
-        &BTreeSet::new(),
-        |pid, status| attempt.note(pid, status),
-        bound,
-    );
-""",
+                "    exit.survivors = "
+                "process::kill_descendants(&BTreeSet::new(), |pid, status| attempt.note(pid, status), bound);\n",
                 """    unsafe {
         libc::killpg(attempt.main, libc::SIGKILL);
     }
