@@ -34,7 +34,7 @@ MANIFEST = Path(__file__).parent.parent / "core_rs" / "Cargo.toml"
 def parameters(dice: random.Random) -> dict[str, Any]:
     """About 400 bytes of what tasks are given."""
     return {
-        "learning_rate": dice.random(),
+        "learning_rate": dice.uniform(0.001, 1),  # smaller ones have a text of their own in each JSON writer
         "epochs": dice.randrange(1000),
         "dataset": f"gs://bucket/datasets/2026-01-{dice.randrange(10, 30)}/train-{dice.randrange(10**6)}.csv",
         "is_verbose": dice.random() < 0.5,
