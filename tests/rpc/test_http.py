@@ -101,4 +101,4 @@ def test_only_its_own_origin_is_accepted(address: str) -> None:
 def test_other_paths_and_methods_are_refused(address: str) -> None:
     assert fetch(address, "/etc/passwd")[0] == 404
     assert fetch(address, "/", "POST")[0] == 404
-    assert fetch(address, "/", "OPTIONS")[0] == 501
+    assert fetch(address, "/", "OPTIONS")[0] == 404

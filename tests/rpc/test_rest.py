@@ -365,10 +365,25 @@ def test_the_text_of_an_unforeseen_failure_stays_inside(rest: Rest, service: Ser
         ("PUT", RUNS, 405),
         ("GET", f"{RUNS}/r1:cancel", 405),
         ("PATCH", f"{RUNS}/r1", 405),
+        ("TRACE", f"{RUNS}/r1", 405),
+        ("OPTIONS", RUNS, 405),
+        ("BREW", f"{RUNS}:batchCancel", 405),
     ],
 )
 def test_what_is_not_in_the_table_is_said_not_to_be(rest: Rest, verb: str, path: str, code: int) -> None:
     assert rest.refused(verb, path)["code"] == code
+
+
+def test_a_probe_may_ask_for_the_head_alone(rest: Rest) -> None:
+    status, text, answer = rest("HEAD", "/healthz")
+    assert (status, text, answer.getheader("Content-Length")) == (200, "", "3")
+    connection = http.client.HTTPConnection(rest.address, timeout=10)
+    connection.request("HEAD", RUNS)
+    answer = connection.getresponse()
+    assert answer.status == 405 and answer.getheader("Allow") == "GET, POST" and answer.read() == b""
+    connection.request("GET", "/healthz")
+    assert connection.getresponse().read() == b"ok\n", "nothing was left on the connection"
+    connection.close()
 
 
 def test_a_path_that_is_known_says_which_methods_it_answers(rest: Rest) -> None:
