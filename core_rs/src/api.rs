@@ -115,15 +115,8 @@ pub fn tell(
     Ok(decisions.encode())
 }
 
-/// TaskRecords, and the Values that the run gave, to the fields of a PipelineJobDetail of the public API.
-///
-/// # Errors
-/// The bytes are no such messages.
-pub fn job_detail(records: &[u8], outputs: &[u8], run_name: &str, run_id: i64) -> Result<Vec<u8>, String> {
-    crate::details::job_detail(records, outputs, run_name, run_id).map_err(|error| format!("not TaskRecords: {error}"))
-}
-
-/// The same in parts of so many tasks.
+/// TaskRecords, and the Values that the run gave, to the fields of a PipelineJobDetail of the public API, in parts of
+/// so many tasks.
 ///
 /// # Errors
 /// The bytes are no such messages.
@@ -149,9 +142,19 @@ pub fn struct_digest(data: &[u8]) -> Vec<u8> {
     crate::canonical::struct_digest(data).map(|digest| digest.to_vec()).unwrap_or_default()
 }
 
-/// A compiled pipeline (a google.protobuf.Struct) to its declared tasks and its default root; None unless it is plain.
-pub fn outline(spec: &[u8], deepest: usize) -> Option<(usize, String)> {
-    crate::outline::outline(spec, deepest).map(|found| (found.declared_tasks, found.default_root))
+/// A compiled pipeline (a google.protobuf.Struct) to its declared tasks, its default root, and whether it is a whole
+/// PipelineJob.
+///
+/// # Errors
+/// The bytes are no Struct.
+pub fn outline(spec: &[u8]) -> Result<(usize, String, bool), String> {
+    let found = crate::outline::outline(spec).map_err(|error| format!("not a Struct: {error}"))?;
+    Ok((found.declared_tasks, found.default_root, found.is_whole_job))
+}
+
+/// Whether every client can read these bytes back as a google.protobuf.Struct of at most `deepest` levels.
+pub fn is_plain(data: &[u8], deepest: usize) -> bool {
+    crate::outline::is_plain(data, deepest)
 }
 
 /// Two preimages of keys to KeyDifferences.

@@ -22,16 +22,6 @@ struct Run<'a> {
     id: i64,
 }
 
-/// The fields of a PipelineJobDetail: `task_details` for each task of `records` (engine.TaskRecords), in their order,
-/// then what the run as a whole gave (`outputs`, an engine.Values; empty: nothing yet).
-///
-/// # Errors
-/// The bytes are no such messages.
-pub fn job_detail(records: &[u8], outputs: &[u8], run_name: &str, run_id: i64) -> Result<Vec<u8>> {
-    let parts = job_detail_in_parts(records, outputs, run_name, run_id, usize::MAX)?;
-    Ok(parts.into_iter().map(|part| part.detail).next().unwrap_or_default())
-}
-
 /// Some of the tasks of a run.
 #[derive(Debug, PartialEq, Default)]
 pub struct DetailPart {
@@ -41,7 +31,9 @@ pub struct DetailPart {
     pub detail: Vec<u8>,
 }
 
-/// The same in parts of so many tasks, at least one part; the last one has what the run as a whole gave.
+/// The fields of a PipelineJobDetail: `task_details` for each task of `records` (engine.TaskRecords), in their order,
+/// then what the run as a whole gave (`outputs`, an engine.Values; empty: nothing yet). In parts of so many tasks, at
+/// least one.
 ///
 /// # Errors
 /// The bytes are no such messages.
@@ -326,8 +318,8 @@ mod tests {
     #[test]
     fn broken_records_are_an_error() {
         for bytes in [&b"\x0a"[..], b"\x0a\x05ab", b"\xff\xff", b"\x0a\x02\x1a\xff"] {
-            assert!(job_detail(bytes, b"", "", 1).is_err(), "{bytes:?}");
-            assert!(job_detail(b"", bytes, "", 1).is_err(), "{bytes:?}");
+            assert!(job_detail_in_parts(bytes, b"", "", 1, 9).is_err(), "{bytes:?}");
+            assert!(job_detail_in_parts(b"", bytes, "", 1, 9).is_err(), "{bytes:?}");
         }
     }
 }

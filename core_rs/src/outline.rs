@@ -1,6 +1,8 @@
 //! What a service has to know of a compiled pipeline before it looks into it, straight from the bytes of its Struct.
 
-use crate::wire::Reader;
+use std::collections::BTreeMap;
+
+use crate::wire::{Field, Reader, Result, Wire};
 
 /// Of a compiled pipeline.
 #[derive(Debug, PartialEq, Default)]
@@ -9,90 +11,117 @@ pub struct Outline {
     pub declared_tasks: usize,
     /// `defaultPipelineRoot`, empty without one.
     pub default_root: String,
+    /// It is a PipelineJob, as older compilers write it: the pipeline is its `pipelineSpec`.
+    pub is_whole_job: bool,
 }
 
-/// The outline of the Struct in `bytes`; None unless it is a plain one: at most `deepest` levels, every number finite,
-/// every string UTF-8, nothing that a Struct does not have, and no whole PipelineJob (`pipelineSpec`).
-pub fn outline(bytes: &[u8], deepest: usize) -> Option<Outline> {
-    let mut found = Outline::default();
-    each_member(Reader::new(bytes), |key, value| {
-        check_value(value, deepest)?;
-        match key {
-            "pipelineSpec" => return None,
-            "root" => found.declared_tasks += tasks_of(value)?,
-            "components" => {
-                if let Some(components) = last_struct(value)? {
-                    each_member(components, |_, component| {
-                        found.declared_tasks += tasks_of(component)?;
-                        Some(())
-                    })?;
-                }
-            }
-            "defaultPipelineRoot" => found.default_root = last_string(value)?,
+/// The outline of the Struct in `bytes`. Of a name that comes twice the last counts, as in every map.
+///
+/// # Errors
+/// The bytes are no Struct.
+pub fn outline(bytes: &[u8]) -> Result<Outline> {
+    let spec = Reader::new(bytes);
+    let root = member(spec, "root")?;
+    let mut declared_tasks = tasks_of(root)?;
+    for component in members(inside(member(spec, "components")?)?)?.into_values() {
+        declared_tasks += tasks_of(Some(component))?;
+    }
+    Ok(Outline {
+        declared_tasks,
+        default_root: text(member(spec, "defaultPipelineRoot")?)?.to_owned(),
+        is_whole_job: root.is_none() && member(spec, "pipelineSpec")?.is_some(),
+    })
+}
+
+fn tasks_of(component: Option<Reader<'_>>) -> Result<usize> {
+    let dag = inside(member(inside(component)?, "dag")?)?;
+    Ok(members(inside(member(dag, "tasks")?)?)?.len())
+}
+
+/// The value of the last member of a Struct with this name.
+fn member<'a>(mut fields: Reader<'a>, name: &str) -> Result<Option<Reader<'a>>> {
+    let mut found = None;
+    while let Some(field) = fields.next_field()? {
+        found = entry(&field)?.filter(|(key, _)| *key == name).map(|(_, value)| value).or(found);
+    }
+    Ok(found)
+}
+
+fn members(mut fields: Reader<'_>) -> Result<BTreeMap<&str, Reader<'_>>> {
+    let mut found = BTreeMap::new();
+    while let Some(field) = fields.next_field()? {
+        found.extend(entry(&field)?);
+    }
+    Ok(found)
+}
+
+/// The member that a field of a Struct is, if it is one: parsers pass over fields that they do not know, and those of
+/// another wire type are such.
+fn entry<'a>(field: &Field<'a>) -> Result<Option<(&'a str, Reader<'a>)>> {
+    let (1, Wire::Bytes(_)) = (field.number, field.wire) else { return Ok(None) };
+    let (mut parts, mut key, mut value) = (field.message()?, "", Reader::new(&[]));
+    while let Some(part) = parts.next_field()? {
+        match (part.number, part.wire) {
+            (1, Wire::Bytes(_)) => key = part.str()?,
+            (2, Wire::Bytes(_)) => value = part.message()?,
             _ => {}
         }
-        Some(())
-    })?;
-    Some(found)
-}
-
-fn tasks_of(component: Reader<'_>) -> Option<usize> {
-    let mut count = 0;
-    if let Some(fields) = last_struct(component)? {
-        each_member(fields, |key, dag| {
-            if key == "dag" {
-                if let Some(inside) = last_struct(dag)? {
-                    each_member(inside, |key, tasks| {
-                        if key == "tasks" {
-                            if let Some(tasks) = last_struct(tasks)? {
-                                each_member(tasks, |_, _| {
-                                    count += 1;
-                                    Some(())
-                                })?;
-                            }
-                        }
-                        Some(())
-                    })?;
-                }
-            }
-            Some(())
-        })?;
     }
-    Some(count)
+    Ok(Some((key, value)))
 }
 
-/// The Struct in a Value, if that is what it holds.
-fn last_struct(mut value: Reader<'_>) -> Option<Option<Reader<'_>>> {
+/// The Struct in a Value; an empty one if that is not what it holds.
+fn inside(value: Option<Reader<'_>>) -> Result<Reader<'_>> {
+    let held = value.map(held).transpose()?.flatten().filter(|field| field.number == 5);
+    held.map_or(Ok(Reader::new(&[])), |field| field.message())
+}
+
+fn text(value: Option<Reader<'_>>) -> Result<&str> {
+    let held = value.map(held).transpose()?.flatten().filter(|field| field.number == 3);
+    held.map_or(Ok(""), |field| field.str())
+}
+
+/// What a Value holds: of several the last.
+fn held(mut value: Reader<'_>) -> Result<Option<Field<'_>>> {
     let mut found = None;
-    while let Some(field) = value.next_field().ok()? {
-        found = if field.number == 5 { Some(field.message().ok()?) } else { None };
+    while let Some(field) = value.next_field()? {
+        let is_known = matches!(
+            (field.number, field.wire),
+            (1 | 4, Wire::Varint(_)) | (2, Wire::Fixed64(_)) | (3 | 5 | 6, Wire::Bytes(_))
+        );
+        if is_known {
+            found = Some(field);
+        }
     }
-    Some(found)
+    Ok(found)
 }
 
-fn last_string(mut value: Reader<'_>) -> Option<String> {
-    let mut found = String::new();
-    while let Some(field) = value.next_field().ok()? {
-        found = if field.number == 3 { field.str().ok()?.to_owned() } else { String::new() };
-    }
-    Some(found)
+/// Whether every client can read these bytes back as a Struct: at most `deepest` levels, every number finite, every
+/// string UTF-8, one value for each member, and nothing that a Struct does not have.
+pub fn is_plain(bytes: &[u8], deepest: usize) -> bool {
+    check_struct(Reader::new(bytes), deepest).is_some()
 }
 
-fn each_member<'a>(mut fields: Reader<'a>, mut visit: impl FnMut(&'a str, Reader<'a>) -> Option<()>) -> Option<()> {
+fn check_struct(mut fields: Reader<'_>, deepest: usize) -> Option<()> {
     while let Some(field) = fields.next_field().ok()? {
         if field.number != 1 {
             return None;
         }
         let mut entry = field.message().ok()?;
-        let (mut key, mut value) = ("", None);
+        let mut has_value = false;
         while let Some(part) = entry.next_field().ok()? {
             match part.number {
-                1 => key = part.str().ok()?,
-                2 if value.is_none() => value = Some(part.message().ok()?),
+                1 => {
+                    part.str().ok()?;
+                }
+                2 if !has_value => {
+                    has_value = true;
+                    check_value(part.message().ok()?, deepest)?;
+                }
                 _ => return None,
             }
         }
-        visit(key, value?)?;
+        has_value.then_some(())?;
     }
     Some(())
 }
@@ -111,7 +140,7 @@ fn check_value(mut value: Reader<'_>, deepest: usize) -> Option<()> {
             }
             5 => {
                 let below = deepest.checked_sub(1)?;
-                each_member(field.message().ok()?, |_, member| check_value(member, below))?;
+                check_struct(field.message().ok()?, below)?;
             }
             6 => {
                 let below = deepest.checked_sub(1)?;
@@ -167,17 +196,40 @@ mod tests {
         };
         let root = |body: &mut Writer| body.string(3, "gs://bucket");
         let bytes = of(&[("root", &component), ("components", &components), ("defaultPipelineRoot", &root)]);
-        let expected = Outline { declared_tasks: 6, default_root: "gs://bucket".to_owned() };
-        assert_eq!(outline(&bytes, 20), Some(expected));
+        let expected = Outline { declared_tasks: 6, default_root: "gs://bucket".to_owned(), is_whole_job: false };
+        assert_eq!(outline(&bytes), Ok(expected));
     }
 
     #[test]
-    fn what_is_not_plain_has_none() {
-        assert_eq!(outline(&of(&[("root", &component)]), 2), None, "too deep");
-        assert_eq!(outline(&of(&[("n", &|body| body.double_always(2, f64::NAN))]), 20), None);
-        assert_eq!(outline(&of(&[("s", &|body| body.bytes(3, &[0xff]))]), 20), None);
-        assert_eq!(outline(&of(&[("pipelineSpec", &component)]), 20), None);
-        assert_eq!(outline(&of(&[("unknown", &|body| body.double_always(9, 1.0))]), 20), None);
-        assert_eq!(outline(&[0x0a, 0x05, 0x01], 20), None);
+    fn of_a_name_that_comes_twice_the_last_counts() {
+        let empty = |body: &mut Writer| body.message(5, |_| ());
+        let root = |value: &'static str| move |body: &mut Writer| body.string(3, value);
+        let bytes = of(&[
+            ("root", &component),
+            ("root", &empty),
+            ("defaultPipelineRoot", &root("a")),
+            ("defaultPipelineRoot", &root("b")),
+        ]);
+        let expected = Outline { default_root: "b".to_owned(), ..Outline::default() };
+        assert_eq!(outline(&bytes), Ok(expected));
+    }
+
+    #[test]
+    fn a_whole_job_is_told_from_a_pipeline() {
+        let is_job = |members: &[Member<'_>]| outline(&of(members)).map(|found| found.is_whole_job);
+        assert_eq!(is_job(&[("pipelineSpec", &component)]), Ok(true));
+        assert_eq!(is_job(&[("pipelineSpec", &component), ("root", &component)]), Ok(false));
+        assert_eq!(is_job(&[("root", &component)]), Ok(false));
+        assert!(outline(&[0x0a, 0x05, 0x01]).is_err());
+    }
+
+    #[test]
+    fn what_clients_cannot_read_back_is_not_plain() {
+        assert!(is_plain(&of(&[("root", &component)]), 3));
+        assert!(!is_plain(&of(&[("root", &component)]), 2), "too deep");
+        assert!(!is_plain(&of(&[("n", &|body| body.double_always(2, f64::NAN))]), 20));
+        assert!(!is_plain(&of(&[("s", &|body| body.bytes(3, &[0xff]))]), 20));
+        assert!(!is_plain(&of(&[("unknown", &|body| body.double_always(9, 1.0))]), 20));
+        assert!(!is_plain(&[0x0a, 0x05, 0x01], 20));
     }
 }

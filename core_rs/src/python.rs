@@ -64,10 +64,16 @@ fn struct_digest<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyByt
     Ok(PyBytes::new(py, &result))
 }
 
-/// A compiled pipeline to its declared tasks and its default root; None unless it is a plain one.
+/// A compiled pipeline to its declared tasks, its default root, and whether it is a whole PipelineJob.
 #[pyfunction]
-fn outline(py: Python<'_>, spec: &[u8], deepest: usize) -> PyResult<Option<(usize, String)>> {
-    guarded(py, || api::outline(spec, deepest))
+fn outline(py: Python<'_>, spec: &[u8]) -> PyResult<(usize, String, bool)> {
+    guarded(py, || api::outline(spec))?.map_err(PyValueError::new_err)
+}
+
+/// Whether every client can read these bytes back as a google.protobuf.Struct of at most `deepest` levels.
+#[pyfunction]
+fn is_plain(py: Python<'_>, data: &[u8], deepest: usize) -> PyResult<bool> {
+    guarded(py, || api::is_plain(data, deepest))
 }
 
 fn pieces<'a>(request: &'a [u8], spec: Option<&'a [u8]>, records: Option<&'a [u8]>) -> Pieces<'a> {
@@ -290,20 +296,8 @@ impl Renderer {
     }
 }
 
-/// TaskRecords and Values to the fields of a PipelineJobDetail.
-#[pyfunction]
-fn job_detail<'py>(
-    py: Python<'py>,
-    records: &[u8],
-    outputs: &[u8],
-    run_name: &str,
-    run_id: i64,
-) -> PyResult<Bound<'py, PyBytes>> {
-    let result = guarded(py, || api::job_detail(records, outputs, run_name, run_id))?.map_err(PyValueError::new_err)?;
-    to_python(py, result)
-}
-
-/// The same in parts of so many tasks: the id of each one's first task, and its bytes.
+/// TaskRecords and Values to the fields of a PipelineJobDetail, in parts of so many tasks: the id of each one's first
+/// task, and its bytes.
 #[pyfunction]
 fn job_detail_in_parts<'py>(
     py: Python<'py>,
@@ -499,6 +493,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(etag, module)?)?;
     module.add_function(wrap_pyfunction!(struct_digest, module)?)?;
     module.add_function(wrap_pyfunction!(outline, module)?)?;
+    module.add_function(wrap_pyfunction!(is_plain, module)?)?;
     module.add_function(wrap_pyfunction!(explain, module)?)?;
     module.add_function(wrap_pyfunction!(find_task, module)?)?;
     module.add_function(wrap_pyfunction!(same_task, module)?)?;
@@ -511,7 +506,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(plan_unchanged, module)?)?;
     module.add_function(wrap_pyfunction!(are_artifacts_unchanged, module)?)?;
     module.add_function(wrap_pyfunction!(render, module)?)?;
-    module.add_function(wrap_pyfunction!(job_detail, module)?)?;
     module.add_function(wrap_pyfunction!(job_detail_in_parts, module)?)?;
     module.add_function(wrap_pyfunction!(digest_paths, module)?)?;
     module.add_function(wrap_pyfunction!(fingerprint_paths, module)?)?;

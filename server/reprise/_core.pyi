@@ -17,10 +17,14 @@ def etag(request: bytes, spec: bytes | None = None, records: bytes | None = None
 def struct_digest(data: bytes) -> bytes:
     """A google.protobuf.Struct to the SHA-256 of its canonical text (sorted keys); b"" where it has none."""
 
-def outline(spec: bytes, deepest: int) -> tuple[int, str] | None:
-    """A compiled pipeline (google.protobuf.Struct) to its declared tasks and `defaultPipelineRoot`.
+def outline(spec: bytes) -> tuple[int, str, bool]:
+    """A compiled pipeline (google.protobuf.Struct) to its declared tasks, its `defaultPipelineRoot`, whether it is a
+    whole PipelineJob around a `pipelineSpec`. Errors: ValueError for bytes that are no Struct.
+    """
 
-    None unless it is a plain one: at most `deepest` levels, all numbers finite, no whole PipelineJob.
+def is_plain(data: bytes, deepest: int) -> bool:
+    """Whether every client can read these bytes back as a google.protobuf.Struct: at most `deepest` levels, all numbers
+    finite, all strings UTF-8.
     """
 
 def explain(old: bytes, new: bytes) -> bytes:
@@ -83,16 +87,14 @@ def are_artifacts_unchanged(labels: bytes, plan: bytes, all: bool) -> bool:
 def render(launch: bytes, context: bytes) -> bytes:
     """engine.Launch and engine.RenderContext to engine.Rendered; ValueError if the bytes are no such messages."""
 
-def job_detail(records: bytes, outputs: bytes, run_name: str, run_id: int) -> bytes:
-    """engine.TaskRecords and engine.Values to the fields of the public API's PipelineJobDetail.
-
-    Errors: ValueError if the bytes are no such messages.
-    """
-
 def job_detail_in_parts(
     records: bytes, outputs: bytes, run_name: str, run_id: int, tasks_in_a_part: int
 ) -> list[tuple[int, bytes]]:
-    """The same in parts, at least one: the id of each one's first task, and its bytes. Errors: ValueError."""
+    """engine.TaskRecords and engine.Values to the fields of the public API's PipelineJobDetail, in parts of so many
+    tasks, at least one: the id of each one's first task, and its bytes.
+
+    Errors: ValueError if the bytes are no such messages.
+    """
 
 class Renderer:
     """Renders the launches of one run."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reprise import _core
 from reprise.domain.run import AttemptRow, DetailsPart, TaskRow
@@ -103,13 +104,27 @@ def struct_digest(data: bytes) -> bytes:
     return _core.struct_digest(data)
 
 
-def outline(spec: bytes, deepest: int) -> tuple[int, str] | None:
-    """The declared tasks and the default root of a compiled pipeline. The interpreter is free to go on meanwhile.
+class Outline(NamedTuple):
+    """Of a compiled pipeline. `is_whole_job`: the pipeline is its `pipelineSpec`, as older compilers write it."""
 
-    None unless it is a plain one: at most `deepest` levels of lists and structs, nothing that is not a Struct's, all
-    numbers finite, and no whole PipelineJob.
+    declared_tasks: int
+    default_root: str
+    is_whole_job: bool
+
+
+def outline(spec: bytes) -> Outline:
+    """Of a compiled pipeline, a google.protobuf.Struct. The interpreter is free to go on meanwhile.
+
+    Errors: ValueError for bytes that are no such message.
     """
-    return _core.outline(spec, deepest)
+    return Outline(*_core.outline(spec))
+
+
+def is_plain(data: bytes, deepest: int) -> bool:
+    """Whether every client can read these bytes back as a google.protobuf.Struct: at most `deepest` levels of lists and
+    structs, all numbers finite, all strings UTF-8, nothing else in it. The interpreter is free to go on meanwhile.
+    """
+    return _core.is_plain(data, deepest)
 
 
 def recorded_artifacts(records: bytes, at_once: int) -> Iterator[list[tuple[str, str, str]]]:
@@ -293,17 +308,13 @@ class Renderer:
         return list(map(engine.Rendered.FromString, self._renderer.render(attempts, list(staged.items()))))
 
 
-def job_detail(records: bytes, outputs: bytes, run_name: str, run_id: int) -> bytes:
-    """The fields of the public API's PipelineJobDetail, encoded, from engine.TaskRecords and engine.Values.
-
-    Equal records give equal bytes. Errors: ValueError for bytes that are no such messages.
-    """
-    return _core.job_detail(records, outputs, run_name, run_id)
-
-
 def job_detail_in_parts(
     records: bytes, outputs: bytes, run_name: str, run_id: int, tasks_in_a_part: int
 ) -> tuple[DetailsPart, ...]:
-    """As `job_detail`, in parts of so many tasks, at least one; the last has what the run as a whole gave."""
+    """The fields of the public API's PipelineJobDetail, encoded, from engine.TaskRecords and engine.Values.
+
+    In parts of so many tasks, at least one; the last has what the run as a whole gave. Equal records give equal bytes.
+    Errors: ValueError for bytes that are no such messages.
+    """
     parts = _core.job_detail_in_parts(records, outputs, run_name, run_id, tasks_in_a_part)
     return tuple(DetailsPart(first_task_id, detail) for first_task_id, detail in parts)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reprise.domain.commands import CreateRun
 from reprise.domain.errors import InvalidArgument
 from reprise.pb.v1 import operations_pb2, pipeline_job_pb2, pipeline_service_pb2, rerun_pb2
-from reprise.plan import outline
+from reprise.plan import Outline, is_plain, outline
 from reprise.rpc import decode, encode, requests
 from reprise.rpc.values import checked_struct
 from reprise.rpc.wanted_run import CompiledPipeline
@@ -108,26 +108,49 @@ PIPELINE = SPEC.SerializeToString()
 TWO_VALUES = b"\n\x0c\n\x01a\x12\x02*'\x12\x03\x1a\x01v"
 
 
+def _told(struct: struct_pb2.Struct) -> Outline:
+    """What the core should tell of it, read from messages."""
+    spec = json_format.MessageToDict(struct)
+    root, components = spec.get("root"), spec.get("components")
+    holders = [root, *(components.values() if isinstance(components, dict) else ())]
+    default_root = spec.get("defaultPipelineRoot")
+    return Outline(
+        sum(map(_declared, holders)),
+        default_root if isinstance(default_root, str) else "",
+        "pipelineSpec" in spec and "root" not in spec,
+    )
+
+
+def _declared(component: object) -> int:
+    for key in ("dag", "tasks"):
+        component = component.get(key) if isinstance(component, dict) else None
+    return len(component) if isinstance(component, dict) else 0
+
+
 @settings(max_examples=1000, deadline=None)
 @given(spoiled(PIPELINE))
 @example(TWO_VALUES)
 def test_a_pipeline_that_is_read_without_messages_is_one_that_clients_can_read(data: bytes) -> None:
-    found = outline(data, deepest=20)
-    if found is None:
-        return
-    struct = checked_struct(data, "pipeline_spec")
-    if b"defaultPipelineRoot" in data:
-        assert found[1] == struct.fields["defaultPipelineRoot"].string_value
-    # Of a name that comes twice the second counts; here both are counted.
-    assert found[0] >= CompiledPipeline.read(data).task_count
+    if is_plain(data, deepest=20):
+        assert outline(data) == _told(checked_struct(data, "pipeline_spec"))
+
+
+@pytest.mark.parametrize("name", ["components", "defaultPipelineRoot", "pipelineSpec", "root"])
+@pytest.mark.parametrize("value", ["text", 1, None, [], {}, {"dag": {"tasks": {"a": 1, "b": 2}}}])
+def test_a_pipeline_is_outlined_whatever_its_members_hold(name: str, value: object) -> None:
+    for members in ({name: value}, {name: {"comp-a": value}}):
+        struct = json_format.ParseDict(members, struct_pb2.Struct())
+        assert outline(struct.SerializeToString()) == _told(struct)
 
 
 def test_a_large_pipeline_is_read_as_a_small_one_is() -> None:
-    assert outline(PIPELINE, deepest=20) == (CompiledPipeline.read(PIPELINE).task_count, "")
     padding = struct_pb2.Struct()
     padding["description"] = "x" * 300_000
-    large = CompiledPipeline.read(PIPELINE + padding.SerializeToString())
-    assert large.task_count == CompiledPipeline.read(PIPELINE).task_count > 0
+    small, large = (
+        CompiledPipeline.read(PIPELINE),
+        CompiledPipeline.read(PIPELINE + padding.SerializeToString()),
+    )
+    assert large.task_count == small.task_count > 0
     padding["number"] = float("nan")
     with pytest.raises(InvalidArgument, match=r"pipeline_spec\.number"):
         CompiledPipeline.read(PIPELINE + padding.SerializeToString())

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from reprise.domain.run import DetailsPart, Run, TaskRow
 from reprise.pb.engine.v1 import engine_pb2 as engine
-from reprise.plan import job_detail, job_detail_in_parts
+from reprise.plan import job_detail_in_parts
 from reprise.rpc.wire import item_bytes
 
 _TASKS_FIELD = 1  # of engine.TaskRecords
@@ -26,6 +26,6 @@ def task_details(run: Run, records: bytes, outputs: engine.Values | None = None)
 
 
 def row_details(run: Run, rows: Iterable[TaskRow]) -> bytes:
-    """As `task_details`, from records that are still bytes."""
+    """As `task_details`, whole, from records that are still bytes."""
     records = b"".join(item_bytes(_TASKS_FIELD, row.record) for row in rows)
-    return job_detail(records, b"", str(run.name), run.id)
+    return b"".join(part.wire for part in task_details(run, records))

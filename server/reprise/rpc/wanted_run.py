@@ -18,7 +18,7 @@ from reprise.domain.errors import FieldProblem, InvalidArgument
 from reprise.domain.names import BILLING_LABEL, Parent, RunName
 from reprise.domain.run import FailurePolicy
 from reprise.pb.v1 import pipeline_job_pb2, pipeline_state_pb2, values_pb2
-from reprise.plan import outline
+from reprise.plan import is_plain, outline
 from reprise.rpc.limits import RequestLimits
 from reprise.rpc.values import checked_struct, compact_json, json_text, number_json, struct_json
 
@@ -69,12 +69,14 @@ class CompiledPipeline:
     def read(cls, data: bytes) -> CompiledPipeline:
         """Errors: InvalidArgument for what is no Struct that clients can read back."""
         # A large one is not made into messages: nobody else would be answered meanwhile.
-        if len(data) >= _LARGE_BYTES and (found := outline(data, _PLAIN_NESTING)) is not None:
-            return cls(data, *found, RuntimeConfig())
+        if len(data) >= _LARGE_BYTES and is_plain(data, _PLAIN_NESTING):
+            found = outline(data)
+            if not found.is_whole_job:
+                return cls(data, found.declared_tasks, found.default_root, RuntimeConfig())
         field = "pipeline_job.pipeline_spec"
         struct = checked_struct(data, field)
         if "pipelineSpec" not in struct.fields or "root" in struct.fields:
-            return cls(data, _task_count(struct), _default_root(struct), RuntimeConfig())
+            return cls._of(data, RuntimeConfig())
         # A whole PipelineJob, as older compilers write it.
         spec = struct.fields["pipelineSpec"].struct_value
         runtime = RuntimeConfig()
@@ -87,33 +89,12 @@ class CompiledPipeline:
                 )
             except json_format.ParseError as error:
                 raise InvalidArgument(FieldProblem(f"{field}.runtimeConfig", str(error))) from None
-        return cls(
-            spec.SerializeToString(deterministic=True), _task_count(spec), _default_root(spec), runtime
-        )
+        return cls._of(spec.SerializeToString(deterministic=True), runtime)
 
-
-def _task_count(spec: struct_pb2.Struct) -> int:
-    holders: list[struct_pb2.Value] = []
-    if "components" in spec.fields:
-        holders += spec.fields["components"].struct_value.fields.values()
-    if "root" in spec.fields:
-        holders.append(spec.fields["root"])
-    return sum(_declared_tasks(holder) for holder in holders)
-
-
-def _default_root(spec: struct_pb2.Struct) -> str:
-    return (
-        str(spec.fields["defaultPipelineRoot"].string_value) if "defaultPipelineRoot" in spec.fields else ""
-    )
-
-
-def _declared_tasks(component: struct_pb2.Value) -> int:
-    # A look at a key that is not there would put it there.
-    dag = component.struct_value.fields
-    if "dag" not in dag:
-        return 0
-    inside = dag["dag"].struct_value.fields
-    return len(inside["tasks"].struct_value.fields) if "tasks" in inside else 0
+    @classmethod
+    def _of(cls, data: bytes, runtime: RuntimeConfig) -> CompiledPipeline:
+        found = outline(data)
+        return cls(data, found.declared_tasks, found.default_root, runtime)
 
 
 @dataclass(frozen=True, slots=True)
