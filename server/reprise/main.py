@@ -167,10 +167,7 @@ class PipelineService:
         )
 
     def start(self) -> None:
-        """Return when runs are claimed.
-
-        Errors: whatever kept the executor from starting.
-        """
+        """Return when runs are claimed. Errors: whatever kept the executor from starting."""
         (self._scheduler or self._make_scheduler()).start()
 
     def end_streams(self) -> None:

@@ -23,7 +23,7 @@ from reprise.domain.names import RunName
 from reprise.domain.run import OriginalRun, Run
 from reprise.known_outcomes import KnownOutcomes
 from reprise.pb.engine.v1 import engine_pb2 as engine
-from reprise.platform_spec import check_platform_spec
+from reprise.platform_spec import PlatformCheck, check_platform_spec
 from reprise.store.contract import Store
 
 _ARTIFACTS_AT_ONCE = 5_000
@@ -88,14 +88,13 @@ class Preparation:
 
     def etag(self, command: CreateRun) -> str:
         """What the etag of a plan of a command would be that was prepared before. Errors: as `prepare`."""
-        return planner.etag(self._asked(command, self._original(command))[0])
+        original = self._original(command)
+        return planner.etag(self._asked(command, original, self._platform(command))[0])
 
     def prepare(self, command: CreateRun) -> Prepared:
         """Errors: InvalidArgument (every problem at once), NotFound, FailedPrecondition, Unavailable."""
         original = self._original(command)
-        platform = check_platform_spec(
-            command.platform_spec, f"{command.field}.platform_spec", self._is_environment_vouched
-        )
+        platform = self._platform(command)
         problems = list(platform.problems)
         if command.configs and original is None:
             problems.append(
@@ -108,7 +107,7 @@ class Preparation:
             problems.append(FieldProblem(f"{command.field}.pipeline_spec", "expected a compiled pipeline"))
         if problems:
             raise errors.InvalidArgument(problems)
-        asked, lost = self._asked(command, original)
+        asked, lost = self._asked(command, original, platform)
         plan = planner.plan_in_parts(asked)
         result = plan.head
         found = [FieldProblem(problem.field, problem.message) for problem in result.problems]
@@ -145,12 +144,20 @@ class Preparation:
             return self._store.get_original(command.parent, command.original_id)
         return None
 
-    def _asked(self, command: CreateRun, original: OriginalRun | None) -> tuple[planner.Pieces, bytes]:
+    def _platform(self, command: CreateRun) -> PlatformCheck:
+        place = f"{command.field}.platform_spec"
+        return check_platform_spec(command.platform_spec, place, self._is_environment_vouched)
+
+    def _asked(
+        self, command: CreateRun, original: OriginalRun | None, platform: PlatformCheck
+    ) -> tuple[planner.Pieces, bytes]:
         """What the core plans; and of the original's records those whose artifacts are not what they were."""
         request = engine.RunRequest()
         settings = request.settings
         spec, records, lost = command.spec, b"", b""
         put_settings(settings, command, self._salts)
+        for executor, timeout_s in sorted(platform.timeouts_s.items()):
+            settings.timeouts.add(executor=executor, timeout_ms=timeout_s * 1000)
         for name, artifact_id in sorted(command.input_artifacts.items()):
             reference = ArtifactRef(
                 f"{command.field}.runtime_config.input_artifacts[{name!r}]", name=artifact_id
@@ -284,7 +291,7 @@ def _not_to_be_had(construct: str) -> str:
 
 
 def put_settings(settings: engine.RunSettings, command: CreateRun, salts: Mapping[str, str]) -> None:
-    """What a command says of the run, but for its input artifacts. `salts`: of projects, by name."""
+    """What a command says of the run, but for its input artifacts and platformSpec. `salts`: of projects, by name."""
     settings.resource_name = f"{command.parent}/pipelineJobs/{command.job_id}"
     settings.job_id = command.job_id
     settings.salt = salts.get(command.parent.project, "")
@@ -292,10 +299,6 @@ def put_settings(settings: engine.RunSettings, command: CreateRun, salts: Mappin
     settings.failure_policy = cast("engine.FailurePolicy", int(command.failure_policy))
     settings.are_legacy_parameters = command.are_legacy_parameters
     settings.parameters.extend(_parameters(command.parameters.items()))
-    # What is vouched for makes no difference to these.
-    timeouts_s = check_platform_spec(command.platform_spec, "", is_environment_vouched=True).timeouts_s
-    for executor, timeout_s in sorted(timeouts_s.items()):
-        settings.timeouts.add(executor=executor, timeout_ms=timeout_s * 1000)
 
 
 def put_inherited(

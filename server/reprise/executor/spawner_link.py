@@ -43,13 +43,11 @@ def reply_of(reply: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An attempt that a spawner was asked to start."""
+    """An attempt that a spawner was asked to start. `ending`: what its supervisor tells at its end, for `reply_of`."""
 
     link: SpawnerLink
     request_id: int
-    ending: asyncio.Future[
-        Mapping[str, Any] | None
-    ]  # what its supervisor has told at its end: see `reply_of`
+    ending: asyncio.Future[Mapping[str, Any] | None]
 
     async def stop(self) -> None:
         """Ask for its end; nothing happens to one that has ended. Raises SpawnerDied."""
