@@ -15,8 +15,8 @@ from reprise.domain.errors import InvalidArgument
 from reprise.domain.names import Parent
 from reprise.domain.run import ListQuery, OperationKind, Party, Run
 from reprise.domain.states import RunState
-from reprise.store import listing, walking
-from reprise.store.connection import DIALECT
+from reprise.store import listing, query, walking
+from reprise.store.connection import DATABASE
 from reprise.store.listing import KEPT, KEPT_NS
 from reprise.store.open import open_store
 from reprise.store.sql import SqlStore
@@ -353,7 +353,7 @@ def test_whichever_way_leads_to_them_a_filter_finds_the_same_runs_in_the_same_or
     for text in _FILTERS:
         narrowed = pages(store, 3, filter=text, order_by=order_by)
         with monkeypatch.context() as patch:
-            patch.setattr(listing, "ways", lambda *_: [])
+            patch.setattr(query, "ways", lambda *_: [])
             listing._query.cache_clear()
             plain = pages(store, 100, filter=text, order_by=order_by)
         listing._query.cache_clear()
@@ -394,11 +394,11 @@ def test_a_filter_that_few_of_many_runs_pass_makes_short_pages_that_lead_to_all_
 def test_each_field_has_an_index_that_leads_in_the_order_of_creation(
     store: SqlStore, look: Look, text: str, index: str
 ) -> None:
-    prepared = listing._query(text, "", ())
-    [way] = prepared.ways
-    statements = [each for pair in prepared.statements(way) for each in pair] if way.is_ordered else []
+    asked = listing._query(text, "", ())
+    [way] = asked.ways
+    statements = [each for pair in asked.built.statements(way) for each in pair] if way.is_ordered else []
     for statement in [*statements, *way.counts, *way.all_keys]:
-        form = statement.form(DIALECT)
+        form = statement.form(DATABASE)
         values = tuple("x" if name in ("project", "location") else 1 for name in statement.names)
         plan = look.plan(form.sql, form.bind(values))
         assert any(f"{index} (" in step and step.startswith("SEARCH") for step in plan), plan
@@ -408,9 +408,7 @@ def test_each_field_has_an_index_that_leads_in_the_order_of_creation(
 
 @pytest.mark.parametrize("order_by", ["", "display_name", "update_time desc", "end_time"])
 def test_each_order_by_one_field_is_read_from_an_index(store: SqlStore, look: Look, order_by: str) -> None:
-    prepared = listing._query("", order_by, ())
-    for statement in prepared.whole:
-        form = statement.form(DIALECT)
-        values = tuple("x" if name in ("project", "location") else 1 for name in statement.names)
-        plan = look.plan(form.sql, form.bind(values))
+    for statement in listing._query("", order_by, ()).whole:
+        sql = statement.form(DATABASE).sql
+        plan = look.plan(sql, (1,) * sql.count("?"))
         assert all(step.startswith("SEARCH") for step in plan), plan

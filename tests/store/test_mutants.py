@@ -14,24 +14,25 @@ import reprise
 SOURCE = Path(reprise.__file__).parent
 TESTS = Path(__file__).parent
 
+# The file below the store, what in it, into what, and the test that sees it. Statements are changed where they are run.
 MUTANTS = {
     # Each of the two looks at the fence is enough alone.
     "a fence that is not looked at": (
         "progress.py",
-        'runs.c.fence == param("fence")|row[1] != progress.fence',
-        'runs.c.fence != param("fence") + 1_000|row[1] < 0',
+        "row[1] != progress.fence|        progress.fence,\n",
+        "row[1] < 0|        row[1],\n",
         "test_progress.py",
     ),
     "a claim that does not raise the fence": (
-        "claims.py",
-        "fence=runs.c.fence + 1",
-        "fence=runs.c.fence",
+        "prepared/claims.py",
+        "fence=(runs.fence + ?)",
+        "fence=(runs.fence + 0 * ?)",
         "test_progress.py",
     ),
     "a claim of what another holds": (
-        "claims.py",
-        "runs.c.lease_until_ns <= param",
-        "runs.c.lease_until_ns != param",
+        "prepared/claims.py",
+        "runs.lease_until_ns <= ?",
+        "runs.lease_until_ns <> ?",
         "test_claims.py",
     ),
     "a start after a cancel": (
@@ -41,9 +42,9 @@ MUTANTS = {
         "test_progress.py",
     ),
     "a cancel that leaves the owner of a run that never started": (
-        "cancel.py",
-        "        fence=runs.c.fence + 1,\n",
-        "",
+        "prepared/cancel.py",
+        "fence=(runs.fence + ?)",
+        "fence=(runs.fence + 0 * ?)",
         "test_cancel.py",
     ),
     "a task that moves as it likes": (
@@ -90,20 +91,20 @@ MUTANTS = {
     ),
     "a request id that is forgotten": (
         "runs.py",
-        "    if request_id:\n        tx.execute(\n            _INSERT_REQUEST_ID",
-        "    if not request_id:\n        tx.execute(\n            _INSERT_REQUEST_ID",
+        "    if request_id:\n        tx.execute(\n            sql.INSERT_REQUEST_ID",
+        "    if not request_id:\n        tx.execute(\n            sql.INSERT_REQUEST_ID",
         "test_runs.py",
     ),
     "an operation that is done too early": (
         "operations.py",
-        "if tx.one(_HAS_PENDING, operation_id) is None:",
+        "if tx.one(sql.HAS_PENDING, operation_id) is None:",
         "if True:",
         "test_cancel.py",
     ),
     "an order that changes from page to page": (
-        "listing.py",
-        '_CONSTANT = ("create_time", "display_name")',
-        '_CONSTANT = ("create_time", "display_name", "update_time")',
+        "order.py",
+        'NEVER_CHANGES = ("create_time", "display_name")',
+        'NEVER_CHANGES = ("create_time", "display_name", "update_time")',
         "test_listing.py",
     ),
     "a run that a page leaves out": (
@@ -149,9 +150,9 @@ MUTANTS = {
         "test_cache.py",
     ),
     "a leader that nobody owns any more": (
-        "leaders.py",
-        ", runs.c.lease_until_ns > param",
-        ", runs.c.lease_until_ns != param",
+        "prepared/leaders.py",
+        "runs.lease_until_ns > ?",
+        "runs.lease_until_ns <> ?",
         "test_cache.py",
     ),
     "an outcome that came since the look": (
@@ -162,7 +163,7 @@ MUTANTS = {
     ),
     "an old outcome that comes back": (
         "cache.py",
-        "    tx.execute(_DROP, scope.project, scope.pipeline_name, row.key)\n",
+        "    tx.execute(sql.DROP, scope.project, scope.pipeline_name, row.key)\n",
         "    if find_mark(tx, scope, row.key) is not None:\n        return\n",
         "test_cache.py",
     ),

@@ -10,19 +10,20 @@ import sys
 from pathlib import Path
 
 import pytest
-import reprise.store
 from reprise.domain.errors import FailedPrecondition
 from reprise.pb.engine.v1 import engine_pb2 as engine
-from reprise.store.connection import DIALECT
+from reprise.store import prepared
+from reprise.store.connection import DATABASE
+from reprise.store.definitions.__main__ import stale_files
 from reprise.store.open import open_store
 from reprise.store.schema import bring_up_to_date, migrate, stored_version
+from reprise.store.schema_version import SCHEMA_VERSION
 from reprise.store.statement import Statement
-from reprise.store.tables import SCHEMA_VERSION
 from sqlalchemy import Engine, create_engine, text
 
-from .building import name_of, new_run
+from .building import name_of
 
-STORE_MODULES = [f"reprise.store.{info.name}" for info in pkgutil.iter_modules(reprise.store.__path__)]
+PREPARED = [f"{prepared.__name__}.{info.name}" for info in pkgutil.iter_modules(prepared.__path__)]
 
 
 def tables(engine: Engine) -> dict[str, str]:
@@ -88,41 +89,54 @@ def test_no_statement_reads_a_table_from_end_to_end(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "reprise.db")
     statements = [
         (f"{module.__name__}.{name}", value)
-        for module in map(importlib.import_module, STORE_MODULES)
+        for module in map(importlib.import_module, PREPARED)
         for name, value in vars(module).items()
         if isinstance(value, Statement)
     ]
-    assert len(statements) > 50
+    assert len(statements) > 100
     scans: dict[str, list[str]] = {}
     for name, statement in statements:
-        sql = statement.form(DIALECT).sql_for([1, 2])
+        sql = statement.form(DATABASE).sql_for([1, 2])
         steps = connection.execute(f"EXPLAIN QUERY PLAN {sql}", [None] * sql.count("?")).fetchall()
         bad = [step[3] for step in steps if step[3].startswith("SCAN") and "CONSTANT" not in step[3]]
         if bad and bad != ["SCAN runs USING INDEX ix_runs_active"]:
-            scans[name.removeprefix("reprise.store.")] = bad
+            scans[name.removeprefix(f"{prepared.__name__}.")] = bad
     connection.close()
-    pruned = {"pruning._OLD_OPERATIONS", "pruning._OLD_REQUESTS"}
-    assert set(scans) == {"references._GET_GARBAGE", "listing._DROP_OLD"} | pruned
+    pruned = {"pruning.OLD_OPERATIONS", "pruning.OLD_REQUESTS"}
+    assert set(scans) == {"references.GET_GARBAGE", "listing.DROP_OLD"} | pruned
 
 
-def test_alembic_is_not_loaded_for_a_schema_that_is_current(tmp_path: Path) -> None:
-    store = open_store(tmp_path)
-    store.create_run(new_run("one"))
-    store.close()
-    code = (
-        "import sys; from reprise.store.open import open_store\n"
-        f"store = open_store({str(tmp_path)!r})\n"
-        "print([name for name in sys.modules if name.startswith(('alembic', 'mako'))])\n"
-        "store.close()"
-    )
+def test_the_prepared_statements_are_those_that_are_defined() -> None:
+    assert stale_files() == [], "run `python -m reprise.store.definitions`"
+
+
+def test_a_store_whose_schema_is_current_is_opened_written_and_read_without_alembic_and_sqlalchemy(
+    tmp_path: Path,
+) -> None:
+    open_store(tmp_path).close()
+    code = f"""if True:
+        import sys
+        from reprise.domain.run import ListQuery
+        from reprise.store.open import open_store
+        from store.building import PARENT, claim, name_of, new_run
+        store = open_store({str(tmp_path)!r})
+        store.create_run(new_run("one"))
+        store.get_details(name_of("one"))
+        for order_by in ("", "create_time"):
+            query = ListQuery(PARENT, order_by=order_by, page_size=1)
+            assert [run.name for run in store.list_runs(query).runs] == [name_of("one")]
+        claim(store, "one")
+        store.request_cancel(name_of("one"), 1)
+        store.close()
+        print({{name.split(".")[0] for name in sys.modules}} & {{"alembic", "mako", "sqlalchemy"}})"""
     run = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        check=True,
-        env={"PYTHONPATH": ":".join(sys.path)},
+        check=False,
+        env={"PYTHONPATH": ":".join([*sys.path, str(Path(__file__).parents[1])])},
     )
-    assert run.stdout.strip() == "[]"
+    assert (run.stdout.strip(), run.stderr) == ("set()", "")
     store = open_store(tmp_path)
-    store.get_run(name_of("one"))
+    assert store.get_run(name_of("one")).name == name_of("one")
     store.close()

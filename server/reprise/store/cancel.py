@@ -8,61 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, insert, select, update
-
 from reprise.domain.errors import NotFound
 from reprise.domain.names import Parent, RunName
 from reprise.domain.run import Operation, OperationKind, OperationTarget, Party, Run
 from reprise.domain.states import RunState, move_run
 from reprise.store.database import Transaction
 from reprise.store.operations import ALREADY_ENDED, CANCELLED, add_operation, outcome_of, run_has_ended
+from reprise.store.prepared import cancel as sql
+from reprise.store.prepared.runs import GET_ID, GET_RUN, GET_RUN_BY_ID
 from reprise.store.rows import freeze_run, to_run
-from reprise.store.runs import GET_ID, GET_RUN, GET_RUN_BY_ID, log_changes, no_run
-from reprise.store.statement import Statement, param
-from reprise.store.tables import run_details, runs, tasks
-
-_LOCK_BY_NAME = Statement(
-    select(runs.c.id, runs.c.state, runs.c.event_seq)
-    .where(
-        runs.c.project == param("project"),
-        runs.c.location == param("location"),
-        runs.c.job_id == param("job_id"),
-    )
-    .with_for_update(),
-    "project",
-    "location",
-    "job_id",
-)
-_START_CANCELLING = Statement(
-    update(runs)
-    .values(state=int(RunState.CANCELLING), updated_ns=param("now_ns"), event_seq=runs.c.event_seq + 1)
-    .where(runs.c.id == param("run_id")),
-    "now_ns",
-    "run_id",
-)
-_END_CANCELLED = Statement(
-    update(runs)
-    .values(
-        state=int(RunState.CANCELLED),
-        updated_ns=param("now_ns"),
-        ended_ns=param("now_ns"),
-        error_code=1,
-        error_message="cancelled",
-        event_seq=runs.c.event_seq + 1,
-        fence=runs.c.fence + 1,
-        owner="",
-        lease_until_ns=0,
-    )
-    .where(runs.c.id == param("run_id")),
-    "now_ns",
-    "run_id",
-)
-_DELETE_TASKS = Statement(delete(tasks).where(tasks.c.run_id == param("run_id")), "run_id")
-_INSERT_DETAILS = Statement(insert(run_details))
+from reprise.store.runs import log_changes, no_run
 
 
 def request_cancel(tx: Transaction, name: RunName, now_ns: int) -> Run:
-    row = tx.one(_LOCK_BY_NAME, name.parent.project, name.parent.location, name.job_id)
+    row = tx.one(sql.LOCK_BY_NAME, name.parent.project, name.parent.location, name.job_id)
     if row is None:
         raise no_run(name)
     _cancel(tx, row[0], RunState(row[1]), row[2], now_ns)
@@ -78,11 +37,11 @@ def _cancel(tx: Transaction, run_id: int, state: RunState, event_seq: int, now_n
     target = move_run(state, RunState.CANCELLING if state is RunState.RUNNING else RunState.CANCELLED)
     log_changes(tx, run_id, event_seq + 1, now_ns, [(0, 0, int(state), int(target))])
     if target is RunState.CANCELLING:
-        tx.execute(_START_CANCELLING, now_ns, run_id)
+        tx.execute(sql.START_CANCELLING, now_ns, run_id)
     else:
-        tx.execute(_END_CANCELLED, now_ns, run_id)
-        tx.execute(_DELETE_TASKS, run_id)
-        tx.execute(_INSERT_DETAILS, run_id, b"")
+        tx.execute(sql.END_CANCELLED, now_ns, run_id)
+        tx.execute(sql.DELETE_TASKS, run_id)
+        tx.execute(sql.INSERT_DETAILS, run_id, b"")
         run_has_ended(tx, run_id, target, now_ns)
     tx.concerns(run_id)
     return target
@@ -96,7 +55,7 @@ def begin_batch_cancel(
     targets: dict[RunName, tuple[OperationTarget, bytes | None]] = {}
     # Locked in the order of the ids, so that two batches cannot wait for each other.
     for name in sorted(wanted, key=ids.__getitem__):
-        locked = tx.one(_LOCK_BY_NAME, name.parent.project, name.parent.location, name.job_id)
+        locked = tx.one(sql.LOCK_BY_NAME, name.parent.project, name.parent.location, name.job_id)
         if locked is None:
             raise no_run(name)
         run_id, before, event_seq = locked

@@ -10,15 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column
-from sqlalchemy.dialects import sqlite as sqlite_dialect
-from sqlalchemy.engine.interfaces import Dialect
-
 from reprise.domain.errors import IllegalMove, RepriseError, ResourceExhausted, Unavailable
 from reprise.store.data_dir import free_bytes
-from reprise.store.statement import Row, Statement
+from reprise.store.statement import LargeColumn, Row, Statement
 
-DIALECT: Dialect = sqlite_dialect.dialect(paramstyle="qmark")
+DATABASE = "sqlite"  # the forms of statements that run here
 BUSY_TIMEOUT_S = 5.0
 _NUMBERS_AT_ONCE = 1000
 # Compiled statements that a connection keeps, of some 25 KB each. There are many readers, and each page of a list has a
@@ -71,7 +67,7 @@ class SqliteTransaction:
         self.touched: list[int] = []
 
     def one(self, statement: Statement, *values: Any) -> Row | None:
-        form = statement.form(DIALECT)
+        form = statement.form(DATABASE)
         cursor = self._connection.execute(form.sql, form.bind(values))
         row: Row | None = cursor.fetchone()
         # An unfinished statement would keep a savepoint from being released.
@@ -79,11 +75,11 @@ class SqliteTransaction:
         return row
 
     def all(self, statement: Statement, *values: Any) -> list[Row]:
-        form = statement.form(DIALECT)
+        form = statement.form(DATABASE)
         return self._connection.execute(form.sql, form.bind(values)).fetchall()
 
     def all_in(self, statement: Statement, numbers: Sequence[int], *values: Any) -> list[Row]:
-        form = statement.form(DIALECT)
+        form = statement.form(DATABASE)
         rows: list[Row] = []
         for start in range(0, len(numbers), _NUMBERS_AT_ONCE):
             sql = form.sql_for(numbers[start : start + _NUMBERS_AT_ONCE])
@@ -91,21 +87,21 @@ class SqliteTransaction:
         return rows
 
     def execute(self, statement: Statement, *values: Any) -> int:
-        form = statement.form(DIALECT)
+        form = statement.form(DATABASE)
         return self._connection.execute(form.sql, form.bind(values)).rowcount
 
     def execute_many(self, statement: Statement, rows: Sequence[Row]) -> None:
         if rows:
-            form = statement.form(DIALECT)
+            form = statement.form(DATABASE)
             self._connection.executemany(form.sql, map(form.bind, rows))
 
-    def large(self, column: Column[bytes], row_id: int) -> bytes:
+    def large(self, column: LargeColumn, row_id: int) -> bytes:
         # A select would copy the bytes once more, under the interpreter's lock: it takes twice as long.
         try:
-            with self._connection.blobopen(column.table.name, column.name, row_id, readonly=True) as blob:
+            with self._connection.blobopen(column.table, column.name, row_id, readonly=True) as blob:
                 return blob.read()
         except OverflowError:  # the first releases of Python 3.11 take no row beyond 2**31
-            sql = f"SELECT {column.name} FROM {column.table.name} WHERE rowid = ?"
+            sql = f"SELECT {column.name} FROM {column.table} WHERE rowid = ?"
             return bytes(self._connection.execute(sql, (row_id,)).fetchone()[0])
 
     def concerns(self, run_id: int) -> None:

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Column
-
-from reprise.store.statement import Row, Statement
+from reprise.store.statement import LargeColumn, Row, Statement
 
 T = TypeVar("T")
 
@@ -32,7 +30,7 @@ class Transaction(Protocol):
 
     def execute_many(self, statement: Statement, rows: Sequence[Row]) -> None: ...
 
-    def large(self, column: Column[bytes], row_id: int) -> bytes:
+    def large(self, column: LargeColumn, row_id: int) -> bytes:
         """The column's value in the row of this number, which is there: the fastest way for many bytes."""
         ...
 

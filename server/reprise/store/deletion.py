@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select
-
 from reprise.domain.errors import FailedPrecondition
 from reprise.domain.names import Parent, RunName
 from reprise.domain.run import Operation, OperationKind, OperationTarget, Party
@@ -17,25 +15,11 @@ from reprise.domain.states import RunState
 from reprise.store.cancel import find_ids
 from reprise.store.database import Transaction
 from reprise.store.operations import DELETED, add_operation
+from reprise.store.prepared import deletion as sql
+from reprise.store.prepared.runs import GET_RUN_BY_ID
 from reprise.store.references import release_blob, release_files
 from reprise.store.rows import freeze_run
-from reprise.store.runs import GET_RUN_BY_ID, no_run
-from reprise.store.statement import Statement, param
-from reprise.store.tables import runs
-
-_LOCK = Statement(
-    select(
-        runs.c.state,
-        runs.c.spec_digest,
-        runs.c.original_spec_digest,
-        runs.c.original_records_digest,
-        runs.c.records_digest,
-    )
-    .where(runs.c.id == param("run_id"))
-    .with_for_update(),
-    "run_id",
-)
-_DELETE = Statement(delete(runs).where(runs.c.id == param("run_id")), "run_id")
+from reprise.store.runs import no_run
 
 
 def delete_runs(
@@ -52,7 +36,7 @@ def delete_runs(
     locked = []
     active: dict[str, str] = {}
     for name in sorted(wanted, key=ids.__getitem__):
-        row = tx.one(_LOCK, ids[name])
+        row = tx.one(sql.LOCK, ids[name])
         if row is None:
             raise no_run(name)
         locked.append((ids[name], row[1:]))
@@ -86,5 +70,5 @@ def _delete(tx: Transaction, run_id: int, digests: Sequence[bytes]) -> None:
     for digest in sorted(digests):
         release_blob(tx, digest)
     # The rest hangs on this row and goes with it.
-    tx.execute(_DELETE, run_id)
+    tx.execute(sql.DELETE, run_id)
     tx.concerns(run_id)

@@ -8,61 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from sqlalchemy import func, insert, select
-
 from reprise.domain.errors import NotFound
 from reprise.domain.run import DetailsParts, Finish
 from reprise.store.counters import reserve_ids
 from reprise.store.database import Database, Transaction
-from reprise.store.statement import Statement, param
-from reprise.store.tables import run_details, run_details_parts
-
-_INSERT = Statement(insert(run_details))
-_INSERT_PART = Statement(insert(run_details_parts))
-_PARTS = Statement(
-    select(run_details_parts.c.id, func.length(run_details_parts.c.details_wire))
-    .where(run_details_parts.c.run_id == param("run_id"))
-    .order_by(run_details_parts.c.first_task_id),
-    "run_id",
-)
-_IS_PART = Statement(
-    select(run_details_parts.c.id).where(
-        run_details_parts.c.id == param("id"), run_details_parts.c.run_id == param("run_id")
-    ),
-    "id",
-    "run_id",
-)
-_PART_OF = Statement(
-    select(run_details_parts.c.id, run_details_parts.c.first_task_id)
-    .where(
-        run_details_parts.c.run_id == param("run_id"),
-        run_details_parts.c.first_task_id <= param("task_id"),
-    )
-    .order_by(run_details_parts.c.first_task_id.desc())
-    .limit(1),
-    "run_id",
-    "task_id",
-)
-_PARTS_FROM = Statement(
-    select(run_details_parts.c.id, run_details_parts.c.first_task_id)
-    .where(
-        run_details_parts.c.run_id == param("run_id"),
-        run_details_parts.c.first_task_id > param("task_id"),
-    )
-    .order_by(run_details_parts.c.first_task_id)
-    .limit(2),
-    "run_id",
-    "task_id",
-)
-_WHOLE = Statement(select(run_details.c.run_id).where(run_details.c.run_id == param("run_id")), "run_id")
+from reprise.store.prepared import details as sql
 
 
 def insert_details(tx: Transaction, run_id: int, finish: Finish) -> None:
-    tx.execute(_INSERT, run_id, finish.details_wire)
+    tx.execute(sql.INSERT, run_id, finish.details_wire)
     if finish.details_parts:
         first_id = reserve_ids(tx, "run_details_parts", len(finish.details_parts))
         tx.execute_many(
-            _INSERT_PART,
+            sql.INSERT_PART,
             [
                 (first_id + index, run_id, part.first_task_id, part.wire)
                 for index, part in enumerate(finish.details_parts)
@@ -76,14 +34,14 @@ def find_parts(
     """Where the tasks of a run that has ended lie in parts. They are read later, each in a transaction of its own:
     they never change, and no snapshot is held while an answer is put together. `no_run`: the run has been deleted.
     """
-    parts = tx.all(_PARTS, run_id)
+    parts = tx.all(sql.PARTS, run_id)
     if not parts:
         return None
 
     def read(part_id: int, tx: Transaction) -> bytes:
-        if tx.one(_IS_PART, part_id, run_id) is None:
+        if tx.one(sql.IS_PART, part_id, run_id) is None:
             raise no_run()
-        return tx.large(run_details_parts.c.details_wire, part_id)
+        return tx.large(sql.PART_WIRE, part_id)
 
     def each() -> Iterator[bytes]:
         return (database.read(partial(read, part_id)) for part_id, _ in parts)
@@ -96,14 +54,14 @@ def read_part(tx: Transaction, run_id: int, after_task_id: int) -> tuple[bytes, 
 
     None: the run has not ended. The tasks up to `after_task_id` may stand in front.
     """
-    if tx.one(_WHOLE, run_id) is None:
+    if tx.one(sql.WHOLE, run_id) is None:
         return None
-    whole = tx.large(run_details.c.details_wire, run_id)
+    whole = tx.large(sql.WHOLE_WIRE, run_id)
     if whole:
         return whole, 0
-    here = tx.one(_PART_OF, run_id, after_task_id + 1)
-    later = tx.all(_PARTS_FROM, run_id, after_task_id + 1)
+    here = tx.one(sql.PART_OF, run_id, after_task_id + 1)
+    later = tx.all(sql.PARTS_FROM, run_id, after_task_id + 1)
     rows = [*([here] if here is not None else []), *later]
     if not rows:
         return b"", 0
-    return tx.large(run_details_parts.c.details_wire, rows[0][0]), rows[1][1] if len(rows) > 1 else 0
+    return tx.large(sql.PART_WIRE, rows[0][0]), rows[1][1] if len(rows) > 1 else 0

@@ -8,47 +8,18 @@ from __future__ import annotations
 
 import threading
 
-from sqlalchemy import select
-
 from reprise.domain.names import RunName
 from reprise.domain.run import Run, RunDetails
 from reprise.store.database import Database, Transaction
 from reprise.store.details import find_parts
-from reprise.store.rows import RUN_COLUMNS, RUN_WIDTH, to_run, to_task
-from reprise.store.runs import BY_NAME, GET_RUN_BY_ID, GET_TASKS, get_blob, no_run
-from reprise.store.statement import Statement, if_small
-from reprise.store.tables import blob_bytes, blobs, run_details, run_payloads, runs
+from reprise.store.prepared import inside as sql
+from reprise.store.prepared.details import WHOLE_WIRE
+from reprise.store.prepared.runs import GET_RUN_BY_ID, GET_TASKS
+from reprise.store.rows import RUN_WIDTH, to_run, to_task
+from reprise.store.runs import get_blob, no_run
 
 _MOST_KNOWN = 1000
 _LARGEST_HEADER_BYTES = 8 * 1024
-
-# Asked most of all. Each column costs: the driver names and converts it anew in every answer. One statement is one
-# snapshot without a transaction around it.
-_GET_ENDED = Statement(
-    select(runs.c.id, if_small(blob_bytes.c.bytes), if_small(run_details.c.details_wire))
-    .select_from(
-        runs.join(run_details, run_details.c.run_id == runs.c.id)
-        .join(blobs, blobs.c.digest == runs.c.spec_digest)
-        .join(blob_bytes, blob_bytes.c.id == blobs.c.id)
-    )
-    .where(*BY_NAME),
-    "project",
-    "location",
-    "job_id",
-)
-_GET = Statement(
-    select(*RUN_COLUMNS, if_small(blob_bytes.c.bytes), run_details.c.run_id)
-    .select_from(
-        runs.join(run_payloads)
-        .join(blobs, blobs.c.digest == runs.c.spec_digest)
-        .join(blob_bytes, blob_bytes.c.id == blobs.c.id)
-        .outerjoin(run_details, run_details.c.run_id == runs.c.id)
-    )
-    .where(*BY_NAME),
-    "project",
-    "location",
-    "job_id",
-)
 
 
 class EndedRuns:
@@ -72,7 +43,7 @@ class EndedRuns:
 
 def get_details(database: Database, ended: EndedRuns, name: RunName) -> RunDetails:
     """Errors: NotFound."""
-    row = database.read_one(_GET_ENDED, name.parent.project, name.parent.location, name.job_id)
+    row = database.read_one(sql.GET_ENDED, name.parent.project, name.parent.location, name.job_id)
     if row is None:
         return database.read(lambda tx: _get_details(tx, database, name))
     run_id, spec, details_wire = row
@@ -90,7 +61,7 @@ def get_details(database: Database, ended: EndedRuns, name: RunName) -> RunDetai
 
 def _get_details(tx: Transaction, database: Database, name: RunName) -> RunDetails:
     """In one snapshot: for a run that goes on, which may end in between."""
-    row = tx.one(_GET, name.parent.project, name.parent.location, name.job_id)
+    row = tx.one(sql.GET, name.parent.project, name.parent.location, name.job_id)
     if row is None:
         raise no_run(name)
     run = to_run(row)
@@ -111,6 +82,6 @@ def _with_inside(
     if spec is None:
         spec = get_blob(tx, run.spec_digest)
     if details_wire is None:
-        details_wire = tx.large(run_details.c.details_wire, run.id)
+        details_wire = tx.large(WHOLE_WIRE, run.id)
     parts = None if details_wire else find_parts(tx, database, run.id, lambda: no_run(run.name))
     return RunDetails(run, spec, (), details_wire, parts)

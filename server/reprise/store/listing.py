@@ -16,164 +16,71 @@ import json
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
-from typing import Any
-
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Select,
-    bindparam,
-    delete,
-    insert,
-    or_,
-    select,
-    text,
-    tuple_,
-)
+from typing import TYPE_CHECKING, Any
 
 from reprise.domain.errors import FieldProblem, InvalidArgument
 from reprise.domain.filter import is_storable, parse
 from reprise.domain.run import ListQuery, RunPage
-from reprise.store.clauses import time_clause, to_clause
 from reprise.store.counters import next_id
 from reprise.store.database import Database, Transaction
-from reprise.store.narrowing import FEW, Place, Way, created_between, everything, ways
-from reprise.store.rows import SELECT_RUN, to_run
-from reprise.store.statement import Row, Statement, ids, param
-from reprise.store.tables import IS_ACTIVE, listings, runs
+from reprise.store.order import KEY_KINDS, NEVER_CHANGES, parse_order
+from reprise.store.prepared import listing as sql
+from reprise.store.rows import to_run
+from reprise.store.statement import Row, Statement
 from reprise.store.walking import FromIndex, FromList, Key, Merged, Source, Without, walk
+
+if TYPE_CHECKING:
+    from reprise.store.narrowing import Way
+    from reprise.store.query import Query
 
 LARGEST_PAGE = 1000
 # What is kept of first pages for the later ones: for a day, and not more than so many.
 KEPT_NS = 24 * 3600 * 1_000_000_000
 KEPT = 200
+# Of runs that a way leads to: so many are read whole where it has no order, and so few make it worth being taken.
+FEW = 5000
 _DENSE = 1000
-
-_ORDERS: dict[str, Column[Any]] = {
-    "create_time": runs.c.created_ns,
-    "display_name": runs.c.display_name,
-    "update_time": runs.c.updated_ns,
-    "end_time": runs.c.ended_ns,
-}
-# What places equal ones: an index that other things need goes on so.
-_THEN: dict[str, tuple[Column[Any], ...]] = {"display_name": (runs.c.created_ns,)}
-_PARENT = ("project", "location")
-_CONSTANT = ("create_time", "display_name")
-
-_INSERT_LISTING = Statement(insert(listings))
-_newest = listings.alias()
-_DROP_OLD = Statement(
-    delete(listings).where(
-        or_(
-            listings.c.created_ns < param("before_ns"),
-            listings.c.id
-            <= select(_newest.c.id).order_by(_newest.c.id.desc()).limit(1).offset(KEPT).scalar_subquery(),
-        )
-    ),
-    "before_ns",
-)
-_GET_LISTING = Statement(
-    select(listings.c.arguments, listings.c.run_ids).where(listings.c.id == param("listing_id")), "listing_id"
-)
-
-
-_Order = Sequence[tuple[str, bool]]  # field, is descending
 
 
 class _Query:
-    """The statements for one filter and order, compiled when first needed."""
+    """What is asked for, and the statements that find it: of the plain list those that are query."""
 
     def __init__(self, text: str, order_by: str, aliases: Mapping[str, str]) -> None:
-        self._order = _parse_order(order_by)
+        self._order = parse_order(order_by)
         self._node = parse(text)
         self._aliases = aliases
-        self._condition = to_clause(self._node, aliases)
         self.field, self.is_descending = self._order[0]
         self.is_by_one = len(self._order) == 1
-        self.is_by_constant = self.is_by_one and self.field in _CONSTANT
+        self.is_by_constant = self.is_by_one and self.field in NEVER_CHANGES
+        if self._node is not None:
+            _ = self.built  # what is wrong with the filter is told at once
 
     @cached_property
-    def all_ids(self) -> Statement:
-        order = [(_ORDERS[field], is_descending) for field, is_descending in self._order]
-        order.append((runs.c.id, self._order[-1][1]))
-        statement = select(runs.c.id).where(*_of_parent(), self._condition).order_by(*_directed(order))
-        return Statement(statement, *_PARENT)
+    def built(self) -> Query:
+        from reprise.store.query import Query
 
-    @cached_property
+        return Query(self._node, self._order, self._aliases)
+
+    @property
     def by_ids(self) -> Statement:
-        """Those of some runs of the parent to which the filter applies.
+        return sql.BY_IDS if self._node is None else self.built.by_ids
 
-        Without a word of the parent: it would lure the database into an index of all the parent's runs.
-        """
-        return Statement(SELECT_RUN.where(self._condition, runs.c.id.in_(ids())))
-
-    @cached_property
-    def active(self) -> Statement:
-        """The keys of the runs that have not ended: those that may change."""
-        return Statement(select(*self._key_columns).where(*_of_parent(), text(IS_ACTIVE)), *_PARENT)
-
-    @cached_property
+    @property
     def whole(self) -> tuple[Statement, Statement]:
-        """Every run of the parent in the order: the first ones, and those beyond a key."""
-        if self.field == "create_time":
-            return self._at(everything().places[0])
-        statement = select(*self._key_columns).where(*_of_parent())
-        return self._directed(statement, self._key_columns)
+        if self._node is not None or self.field != "create_time":
+            return self.built.whole
+        return (sql.NEWEST, sql.OLDER) if self.is_descending else (sql.OLDEST, sql.NEWER)
 
-    @cached_property
-    def ways(self) -> list[Way]:
-        return ways(self._node, self._aliases) if self.field == "create_time" and self.is_by_one else []
-
-    @cached_property
-    def _statements(self) -> dict[int, list[tuple[Statement, Statement]]]:
-        return {}
-
-    def statements(self, way: Way) -> list[tuple[Statement, Statement]]:
-        """For each place of an ordered way: the first keys in the order, and those beyond a key."""
-        known = self._statements.get(id(way))
-        if known is None:
-            known = self._statements[id(way)] = [self._at(place) for place in way.places]
-        return known
+    @property
+    def ways(self) -> Sequence[Way]:
+        return () if self._node is None else self.built.ways
 
     def fits(self, key: Sequence[Any]) -> bool:
         """Whether a key that a caller has brought can be one of this order."""
-        kinds = [str if column is runs.c.display_name else int for column in self._key_columns]
+        kinds = KEY_KINDS[self.field]
         return len(key) == len(kinds) and all(
             type(value) is kind and _fits(value) for value, kind in zip(key, kinds, strict=True)
         )
-
-    @property
-    def _key_columns(self) -> list[Column[Any]]:
-        return [_ORDERS[self.field], *_THEN.get(self.field, ()), runs.c.id]
-
-    def _at(self, place: Place) -> tuple[Statement, Statement]:
-        bounds = [
-            time_clause(term, place.created_ns) for _, term in created_between(self._node, self._aliases)
-        ]
-        return self._directed(place.keys(*bounds), [place.created_ns, place.run_id])
-
-    def _directed(
-        self, statement: Select[*tuple[Any, ...]], columns: Sequence[Column[Any]]
-    ) -> tuple[Statement, Statement]:
-        ordered = statement.order_by(*_directed([(column, self.is_descending) for column in columns]))
-        names = [f"key_{index}" for index in range(len(columns))]
-        here = tuple_(*columns)
-        there = tuple_(
-            *(bindparam(f"p_{name}", type_=column.type) for name, column in zip(names, columns, strict=True))
-        )
-        is_beyond = here < there if self.is_descending else here > there
-        return (
-            Statement(ordered.limit(param("limit")), *_PARENT, "limit"),
-            Statement(ordered.where(is_beyond).limit(param("limit")), *_PARENT, *names, "limit"),
-        )
-
-
-def _directed(order: Sequence[tuple[Column[Any], bool]]) -> list[ColumnElement[Any]]:
-    return [column.desc() if is_descending else column.asc() for column, is_descending in order]
-
-
-def _of_parent() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return runs.c.project == param("project"), runs.c.location == param("location")
 
 
 @lru_cache(maxsize=256)
@@ -181,32 +88,32 @@ def _query(text: str, order_by: str, aliases: tuple[tuple[str, str], ...]) -> _Q
     return _Query(text, order_by, dict(aliases))
 
 
-def list_runs(database: Database, query: ListQuery, now_ns: Callable[[], int]) -> RunPage:
-    prepared = _query(query.filter, query.order_by, tuple(sorted(query.aliases.items())))
-    parent = (query.parent.project, query.parent.location)
-    size = max(1, min(query.page_size, LARGEST_PAGE))
-    arguments = _digest(query)
-    place = _read_token(query.page_token, arguments)
-    if prepared.is_by_one:
+def list_runs(database: Database, asked: ListQuery, now_ns: Callable[[], int]) -> RunPage:
+    query = _query(asked.filter, asked.order_by, tuple(sorted(asked.aliases.items())))
+    parent = (asked.parent.project, asked.parent.location)
+    size = max(1, min(asked.page_size, LARGEST_PAGE))
+    arguments = _digest(asked)
+    place = _read_token(asked.page_token, arguments)
+    if query.is_by_one:
         if isinstance(place, _Kept):
             raise _bad_token()
-        if place is not None and (place.is_moving is prepared.is_by_constant or not prepared.fits(place.key)):
+        if place is not None and (place.is_moving is query.is_by_constant or not query.fits(place.key)):
             raise _bad_token()
-        if prepared.is_by_constant:
-            return _constant_page(database, prepared, parent, arguments=arguments, place=place, size=size)
+        if query.is_by_constant:
+            return _constant_page(database, query, parent, arguments=arguments, place=place, size=size)
         return _moving_page(
-            database, prepared, parent, arguments=arguments, place=place, size=size, now_ns=now_ns
+            database, query, parent, arguments=arguments, place=place, size=size, now_ns=now_ns
         )
     if isinstance(place, _After):
         raise _bad_token()
     if place is not None:
-        return _later_page(database, prepared, parent, arguments=arguments, place=place, size=size)
-    return _first_page(database, prepared, parent, arguments=arguments, size=size, now_ns=now_ns)
+        return _later_page(database, query, parent, arguments=arguments, place=place, size=size)
+    return _first_page(database, query, parent, arguments=arguments, size=size, now_ns=now_ns)
 
 
 def _constant_page(
     database: Database,
-    prepared: _Query,
+    query: _Query,
     parent: tuple[str, str],
     *,
     arguments: bytes,
@@ -214,18 +121,18 @@ def _constant_page(
     size: int,
 ) -> RunPage:
     def read(tx: Transaction) -> tuple[list[Row], Key | None]:
-        source = _source(tx, prepared, parent)
-        return walk(tx, source, _reader(tx, prepared), place.key if place else None, size)
+        source = _source(tx, query, parent)
+        return walk(tx, source, _reader(tx, query), place.key if place else None, size)
 
     rows, last = database.read(read)
     token = "" if last is None else _make_token(arguments, ["after", *last])
     return RunPage(tuple(map(to_run, rows)), token)
 
 
-def _source(tx: Transaction, prepared: _Query, parent: tuple[str, str]) -> Source:
+def _source(tx: Transaction, query: _Query, parent: tuple[str, str]) -> Source:
     """The way with the fewest runs. Where every one has many, the runs that are asked for are not far apart."""
     best, fewest = None, _DENSE + 1
-    for way in prepared.ways:
+    for way in query.ways:
         most = _DENSE if way.is_ordered else FEW
         count = 0
         for statement in way.counts:
@@ -236,17 +143,17 @@ def _source(tx: Transaction, prepared: _Query, parent: tuple[str, str]) -> Sourc
         if best is None or count < fewest:
             best, fewest = way, count
     if best is None:
-        return FromIndex(*prepared.whole, parent)
+        return FromIndex(*query.whole, parent)
     if best.is_ordered:
-        sources = [FromIndex(*statements, parent) for statements in prepared.statements(best)]
-        return Merged(sources, prepared.is_descending)
+        sources = [FromIndex(*statements, parent) for statements in query.built.statements(best)]
+        return Merged(sources, query.is_descending)
     keys = {tuple(row) for statement in best.all_keys for row in tx.all(statement, *parent, FEW)}
-    return FromList(sorted(keys, reverse=prepared.is_descending), prepared.is_descending)
+    return FromList(sorted(keys, reverse=query.is_descending), query.is_descending)
 
 
 def _moving_page(
     database: Database,
-    prepared: _Query,
+    query: _Query,
     parent: tuple[str, str],
     *,
     arguments: bytes,
@@ -258,14 +165,14 @@ def _moving_page(
 
     def read(tx: Transaction) -> tuple[list[Row], Key | None, list[Key]]:
         if place is None:
-            moving = [tuple(row) for row in tx.all(prepared.active, *parent)]
+            moving = [tuple(row) for row in tx.all(query.built.active, *parent)]
         else:
             moving = _kept_keys(tx, arguments, place.listing_id)
-        moving.sort(reverse=prepared.is_descending)
-        settled = Without(FromIndex(*prepared.whole, parent), frozenset(key[-1] for key in moving))
-        source = Merged([FromList(moving, prepared.is_descending), settled], prepared.is_descending)
+        moving.sort(reverse=query.is_descending)
+        settled = Without(FromIndex(*query.whole, parent), frozenset(key[-1] for key in moving))
+        source = Merged([FromList(moving, query.is_descending), settled], query.is_descending)
         frozen = frozenset(key[-1] for key in moving)
-        everyone = _reader(tx, prepared)
+        everyone = _reader(tx, query)
 
         def read_settled(run_ids: Sequence[int]) -> dict[int, Row]:
             # One that was made since, and still moves, could come twice.
@@ -291,20 +198,20 @@ def _moving_page(
 def _kept_keys(tx: Transaction, arguments: bytes, listing_id: int) -> list[Key]:
     if not listing_id:
         return []
-    row = tx.one(_GET_LISTING, listing_id)
+    row = tx.one(sql.GET_LISTING, listing_id)
     if row is None or row[0] != arguments:
         raise _bad_token()
     numbers = struct.unpack(f">{len(row[1]) // 8}q", row[1])
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
-def _reader(tx: Transaction, prepared: _Query) -> Callable[[Sequence[int]], dict[int, Row]]:
-    return lambda run_ids: {row[0]: row for row in tx.all_in(prepared.by_ids, run_ids)}
+def _reader(tx: Transaction, query: _Query) -> Callable[[Sequence[int]], dict[int, Row]]:
+    return lambda run_ids: {row[0]: row for row in tx.all_in(query.by_ids, run_ids)}
 
 
 def _first_page(
     database: Database,
-    prepared: _Query,
+    query: _Query,
     parent: tuple[str, str],
     *,
     arguments: bytes,
@@ -312,8 +219,8 @@ def _first_page(
     now_ns: Callable[[], int],
 ) -> RunPage:
     def read(tx: Transaction) -> tuple[list[int], list[Row]]:
-        run_ids = [row[0] for row in tx.all(prepared.all_ids, *parent)]
-        return run_ids, _read_runs(tx, prepared, run_ids[:size])
+        run_ids = [row[0] for row in tx.all(query.built.all_ids, *parent)]
+        return run_ids, _read_runs(tx, query, run_ids[:size])
 
     run_ids, rows = database.read(read)
     token = ""
@@ -324,15 +231,15 @@ def _first_page(
 
 
 def _keep(tx: Transaction, arguments: bytes, run_ids: Sequence[int], now_ns: int) -> int:
-    tx.execute(_DROP_OLD, now_ns - KEPT_NS)
+    tx.execute(sql.DROP_OLD, now_ns - KEPT_NS, KEPT)
     listing_id = next_id(tx, now_ns)
-    tx.execute(_INSERT_LISTING, listing_id, now_ns, arguments, struct.pack(f">{len(run_ids)}q", *run_ids))
+    tx.execute(sql.INSERT_LISTING, listing_id, now_ns, arguments, struct.pack(f">{len(run_ids)}q", *run_ids))
     return listing_id
 
 
 def _later_page(
     database: Database,
-    prepared: _Query,
+    query: _Query,
     parent: tuple[str, str],
     *,
     arguments: bytes,
@@ -340,11 +247,11 @@ def _later_page(
     size: int,
 ) -> RunPage:
     def read(tx: Transaction) -> tuple[list[int], list[Row]]:
-        row = tx.one(_GET_LISTING, place.listing_id)
+        row = tx.one(sql.GET_LISTING, place.listing_id)
         if row is None or row[0] != arguments:
             raise _bad_token()
         run_ids = list(struct.unpack(f">{len(row[1]) // 8}q", row[1]))[place.offset :]
-        return run_ids, _read_runs(tx, prepared, run_ids[:size])
+        return run_ids, _read_runs(tx, query, run_ids[:size])
 
     run_ids, rows = database.read(read)
     token = ""
@@ -353,28 +260,10 @@ def _later_page(
     return RunPage(tuple(map(to_run, rows)), token)
 
 
-def _read_runs(tx: Transaction, prepared: _Query, run_ids: Sequence[int]) -> list[Row]:
+def _read_runs(tx: Transaction, query: _Query, run_ids: Sequence[int]) -> list[Row]:
     """In their order; without those that are gone, or to which the filter does not apply any more."""
-    found = {row[0]: row for row in tx.all_in(prepared.by_ids, run_ids)}
+    found = {row[0]: row for row in tx.all_in(query.by_ids, run_ids)}
     return [found[run_id] for run_id in run_ids if run_id in found]
-
-
-def _parse_order(text: str) -> _Order:
-    if not text.strip():
-        return [("create_time", True)]
-    order: list[tuple[str, bool]] = []
-    for part in text.split(","):
-        words = part.split()
-        if len(words) not in (1, 2) or words[0] not in _ORDERS or words[1:] not in ([], ["asc"], ["desc"]):
-            raise InvalidArgument(
-                FieldProblem(
-                    "order_by", f"expected one of {', '.join(_ORDERS)}, with asc or desc, got {part[:100]!r}"
-                )
-            )
-        order.append((words[0], words[1:] == ["desc"]))
-    if len({field for field, _ in order}) < len(order):
-        raise InvalidArgument(FieldProblem("order_by", "names a field twice"))
-    return order
 
 
 class _After:

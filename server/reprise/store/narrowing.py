@@ -14,10 +14,9 @@ from sqlalchemy import Column, ColumnElement, Select, and_, func, literal, selec
 
 from reprise.domain.filter import And, Comparison, Node, Or
 from reprise.store.clauses import TEXTS, TIMES, state_of, to_clause
-from reprise.store.statement import Statement, param
+from reprise.store.construct import Construct, param
 from reprise.store.tables import HAS_SCHEDULE_NAME, HAS_TEMPLATE_URI, run_labels, runs
 
-FEW = 5000
 _PARENT = ("project", "location")
 _PARTIAL = {"template_uri": HAS_TEMPLATE_URI, "schedule_name": HAS_SCHEDULE_NAME}
 _CREATED = "create_time"
@@ -46,7 +45,7 @@ class Way:
         self.places = tuple(places)
         self.is_ordered = is_ordered
         self.counts = tuple(
-            Statement(
+            Construct(
                 select(func.count()).select_from(place.keys().limit(param("limit")).subquery()),
                 *_PARENT,
                 "limit",
@@ -55,9 +54,9 @@ class Way:
         )
 
     @property
-    def all_keys(self) -> tuple[Statement, ...]:
+    def all_keys(self) -> tuple[Construct, ...]:
         return tuple(
-            Statement(place.keys().limit(param("limit")), *_PARENT, "limit") for place in self.places
+            Construct(place.keys().limit(param("limit")), *_PARENT, "limit") for place in self.places
         )
 
 

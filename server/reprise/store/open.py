@@ -8,17 +8,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import create_engine
-from sqlalchemy.pool import StaticPool
-
 from reprise.domain.errors import FieldProblem, InvalidArgument
 from reprise.store import claims
 from reprise.store.connection import BUSY_TIMEOUT_S, connect, translate
 from reprise.store.data_dir import BALLAST_BYTES, DataDir
-from reprise.store.schema import bring_up_to_date
+from reprise.store.schema_version import SCHEMA_VERSION, VERSION_TABLE
 from reprise.store.sql import SqlStore
 from reprise.store.sqlite import SqliteDatabase
-from reprise.store.tables import SCHEMA_VERSION
 
 
 def open_store(
@@ -57,19 +53,28 @@ def _prepare(path: Path, busy_timeout_s: float) -> None:
     try:
         if _version(connection) == SCHEMA_VERSION:
             return
-        # A migration may rebuild a table, which must not take along what hangs on its rows.
-        connection.execute("PRAGMA foreign_keys=OFF")
-        engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
-        with engine.connect() as bound:
-            bound.exec_driver_sql("BEGIN IMMEDIATE")
-            bring_up_to_date(bound)
-            bound.exec_driver_sql("COMMIT")
+        _bring_up_to_date(connection)
     finally:
         connection.close()
 
 
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import StaticPool
+
+    from reprise.store.schema import bring_up_to_date
+
+    # A migration may rebuild a table, which must not take along what hangs on its rows.
+    connection.execute("PRAGMA foreign_keys=OFF")
+    engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
+    with engine.connect() as bound:
+        bound.exec_driver_sql("BEGIN IMMEDIATE")
+        bring_up_to_date(bound)
+        bound.exec_driver_sql("COMMIT")
+
+
 def _version(connection: sqlite3.Connection) -> str:
     """Read without SQLAlchemy's engine, which a start on an existing data directory has no use for."""
-    tables = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchall()
-    rows = connection.execute("SELECT version_num FROM alembic_version").fetchall() if tables else []
+    tables = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (VERSION_TABLE,)).fetchall()
+    rows = connection.execute(f"SELECT version_num FROM {VERSION_TABLE}").fetchall() if tables else []
     return str(rows[0][0]) if rows else ""

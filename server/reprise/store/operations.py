@@ -10,8 +10,6 @@ import base64
 import binascii
 from collections.abc import Sequence
 
-from sqlalchemy import delete, exists, insert, literal, select, text, update
-
 from reprise import crash_point
 from reprise.domain.errors import FieldProblem, InvalidArgument, NotFound
 from reprise.domain.names import OperationName, Parent
@@ -19,105 +17,15 @@ from reprise.domain.run import Operation, OperationKind, OperationTarget, Party
 from reprise.domain.states import RunState
 from reprise.store.counters import LARGEST_ID, next_id
 from reprise.store.database import Transaction
+from reprise.store.prepared import operations as sql
+from reprise.store.prepared.runs import GET_RUN_BY_ID
 from reprise.store.rows import freeze_run, thaw_run, to_failure
-from reprise.store.runs import GET_RUN_BY_ID
-from reprise.store.statement import Row, Statement, param
-from reprise.store.tables import IS_PENDING, operation_targets, operations
+from reprise.store.statement import Row
 
 PENDING = "pending"
 CANCELLED = "cancelled"
 ALREADY_ENDED = "already_ended"
 DELETED = "deleted"
-
-_COLUMNS = (
-    operations.c.id,
-    operations.c.project,
-    operations.c.location,
-    operations.c.kind,
-    operations.c.party,
-    operations.c.is_done,
-    operations.c.created_ns,
-    operations.c.updated_ns,
-    operations.c.error_code,
-    operations.c.error_message,
-)
-_BY_NAME = (
-    operations.c.id == param("operation_id"),
-    operations.c.project == param("project"),
-    operations.c.location == param("location"),
-)
-_NAME = ("operation_id", "project", "location")
-_GET = Statement(select(*_COLUMNS).where(*_BY_NAME), *_NAME)
-_LOCK = Statement(
-    select(operations.c.is_done).where(operations.c.id == param("operation_id")).with_for_update(),
-    "operation_id",
-)
-_LIST = Statement(
-    select(*_COLUMNS)
-    .where(
-        operations.c.project == param("project"),
-        operations.c.location == param("location"),
-        operations.c.id < param("before"),
-    )
-    .order_by(operations.c.id.desc())
-    .limit(param("limit")),
-    "project",
-    "location",
-    "before",
-    "limit",
-)
-_GET_TARGETS = Statement(
-    select(
-        operation_targets.c.name,
-        operation_targets.c.run_id,
-        operation_targets.c.outcome,
-        operation_targets.c.state,
-        operation_targets.c.snapshot,
-    )
-    .where(operation_targets.c.operation_id == param("operation_id"))
-    .order_by(operation_targets.c.position),
-    "operation_id",
-)
-_INSERT = Statement(insert(operations))
-_INSERT_TARGET = Statement(insert(operation_targets))
-_DELETE = Statement(delete(operations).where(*_BY_NAME), *_NAME)
-_WAITING_FOR = Statement(
-    select(operation_targets.c.operation_id)
-    .where(operation_targets.c.run_id == param("run_id"), text(IS_PENDING))
-    .distinct()
-    .order_by(operation_targets.c.operation_id),
-    "run_id",
-)
-_END_TARGET = Statement(
-    update(operation_targets)
-    .values(outcome=param("outcome"), state=param("state"), snapshot=param("snapshot"))
-    .where(
-        operation_targets.c.operation_id == param("operation_id"),
-        operation_targets.c.run_id == param("run_id"),
-        text(IS_PENDING),
-    ),
-    "outcome",
-    "state",
-    "snapshot",
-    "operation_id",
-    "run_id",
-)
-_HAS_PENDING = Statement(
-    select(literal(1)).where(
-        exists().where(
-            operation_targets.c.operation_id == param("operation_id"),
-            text(IS_PENDING),
-        )
-    ),
-    "operation_id",
-)
-_END = Statement(
-    update(operations)
-    .values(is_done=1, updated_ns=param("now_ns"))
-    .where(operations.c.id == param("operation_id")),
-    "now_ns",
-    "operation_id",
-)
 
 
 def outcome_of(state: RunState) -> str:
@@ -143,7 +51,7 @@ def add_operation(
     operation_id = next_id(tx, now_ns)
     is_done = all(target.outcome != PENDING for target, _ in targets)
     tx.execute(
-        _INSERT,
+        sql.INSERT,
         operation_id,
         parent.project,
         parent.location,
@@ -156,7 +64,7 @@ def add_operation(
         None,
     )
     tx.execute_many(
-        _INSERT_TARGET,
+        sql.INSERT_TARGET,
         [
             (operation_id, position, target.name, target.run_id, target.outcome, target.state, snapshot)
             for position, (target, snapshot) in enumerate(targets)
@@ -168,7 +76,7 @@ def add_operation(
 
 def run_has_ended(tx: Transaction, run_id: int, state: RunState, now_ns: int) -> None:
     """Tell the operations that wait for this run, in the transaction that ends it."""
-    waiting = [row[0] for row in tx.all(_WAITING_FOR, run_id)]
+    waiting = [row[0] for row in tx.all(sql.WAITING_FOR, run_id)]
     if not waiting:
         return
     snapshot = None
@@ -177,18 +85,18 @@ def run_has_ended(tx: Transaction, run_id: int, state: RunState, now_ns: int) ->
         snapshot = None if row is None else freeze_run(row)
     for operation_id in waiting:
         # Two runs of one operation may end at once: without the lock each would see the other still pending.
-        tx.one(_LOCK, operation_id)
-        tx.execute(_END_TARGET, outcome_of(state), int(state), snapshot, operation_id, run_id)
+        tx.one(sql.LOCK, operation_id)
+        tx.execute(sql.END_TARGET, outcome_of(state), int(state), snapshot, operation_id, run_id)
         crash_point.reach("operation.target_ended")
-        if tx.one(_HAS_PENDING, operation_id) is None:
-            tx.execute(_END, now_ns, operation_id)
+        if tx.one(sql.HAS_PENDING, operation_id) is None:
+            tx.execute(sql.END, now_ns, operation_id)
             crash_point.reach("operation.done")
 
 
 def get_operation(tx: Transaction, name: OperationName) -> Operation:
     row = None
     if name.operation_id <= LARGEST_ID:
-        row = tx.one(_GET, name.operation_id, name.parent.project, name.parent.location)
+        row = tx.one(sql.GET, name.operation_id, name.parent.project, name.parent.location)
     if row is None:
         raise _no_operation(name)
     return _to_operation(tx, row)
@@ -199,7 +107,7 @@ def list_operations(
 ) -> tuple[Sequence[Operation], str]:
     """Newest first."""
     before = _before(page_token)
-    rows = tx.all(_LIST, parent.project, parent.location, before, page_size + 1)
+    rows = tx.all(sql.LIST, parent.project, parent.location, before, page_size + 1)
     page = [_to_operation(tx, row) for row in rows[:page_size]]
     token = ""
     if len(rows) > page_size:
@@ -209,7 +117,7 @@ def list_operations(
 
 def delete_operation(tx: Transaction, name: OperationName) -> None:
     place = (name.operation_id, name.parent.project, name.parent.location)
-    if name.operation_id > LARGEST_ID or not tx.execute(_DELETE, *place):
+    if name.operation_id > LARGEST_ID or not tx.execute(sql.DELETE, *place):
         raise _no_operation(name)
 
 
@@ -231,7 +139,7 @@ def _no_operation(name: OperationName) -> NotFound:
 
 def _to_operation(tx: Transaction, row: Row) -> Operation:
     operation_id, project, location, kind, party, is_done, created_ns, updated_ns, code, message = row
-    targets = tx.all(_GET_TARGETS, operation_id)
+    targets = tx.all(sql.GET_TARGETS, operation_id)
     return Operation(
         name=OperationName(Parent(project, location), operation_id),
         kind=OperationKind(kind),

@@ -10,82 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select, update
-
 from reprise.domain.cache import CacheScope
 from reprise.domain.errors import FenceLost, IllegalMove, NotFound
 from reprise.domain.run import AttemptRow, Finish, Progress, ProgressResult, TaskRow
-from reprise.domain.states import AttemptState, RunState, move_run
+from reprise.domain.states import RunState, move_run
 from reprise.store import leaders
 from reprise.store.cache import put_row
 from reprise.store.database import Transaction
 from reprise.store.details import insert_details
 from reprise.store.operations import run_has_ended
+from reprise.store.prepared import progress as sql
 from reprise.store.references import put_blob, share_files
 from reprise.store.rows import from_failure
 from reprise.store.runs import are_there, log_changes
-from reprise.store.statement import Statement, param
-from reprise.store.tables import attempts, runs, tasks
 from reprise.store.task_progress import ChangeLog, write_attempts, write_tasks
-
-_LOCK = Statement(
-    select(
-        runs.c.state,
-        runs.c.fence,
-        runs.c.event_seq,
-        runs.c.started_ns,
-        runs.c.error_code,
-        runs.c.error_message,
-        runs.c.project,
-        runs.c.pipeline_name,
-    )
-    .where(runs.c.id == param("run_id"))
-    .with_for_update(),
-    "run_id",
-)
-_UPDATE_RUN = Statement(
-    update(runs)
-    .values(
-        state=param("state"),
-        updated_ns=param("updated_ns"),
-        started_ns=param("started_ns"),
-        error_code=param("error_code"),
-        error_message=param("error_message"),
-        event_seq=param("event_seq"),
-    )
-    .where(runs.c.id == param("run_id"), runs.c.fence == param("fence")),
-    "state",
-    "updated_ns",
-    "started_ns",
-    "error_code",
-    "error_message",
-    "event_seq",
-    "run_id",
-    "fence",
-)
-_END_RUN = Statement(
-    update(runs)
-    .values(ended_ns=param("ended_ns"), records_digest=param("digest"), owner="", lease_until_ns=0)
-    .where(runs.c.id == param("run_id"), runs.c.fence == param("fence")),
-    "ended_ns",
-    "digest",
-    "run_id",
-    "fence",
-)
-_DELETE_TASKS = Statement(delete(tasks).where(tasks.c.run_id == param("run_id")), "run_id")
-_LIVING_ATTEMPT = Statement(
-    select(attempts.c.task_id, attempts.c.number)
-    .where(
-        attempts.c.run_id == param("run_id"),
-        attempts.c.state <= int(AttemptState.RUNNING),
-    )
-    .limit(1),
-    "run_id",
-)
 
 
 def record_progress(tx: Transaction, progress: Progress) -> ProgressResult:
-    row = tx.one(_LOCK, progress.run_id)
+    row = tx.one(sql.LOCK, progress.run_id)
     if row is None or row[1] != progress.fence:
         raise FenceLost(metadata={"run_id": str(progress.run_id)})
     before = RunState(row[0])
@@ -117,7 +59,7 @@ def record_progress(tx: Transaction, progress: Progress) -> ProgressResult:
     has_started = state in (RunState.RUNNING, RunState.SUCCEEDED, RunState.CANCELLING)
     started_ns = row[3] or (progress.now_ns if has_started else 0)
     is_ours = tx.execute(
-        _UPDATE_RUN,
+        sql.UPDATE_RUN,
         int(state),
         progress.now_ns,
         started_ns,
@@ -165,13 +107,13 @@ def _end_state(state: RunState, target: RunState, log: ChangeLog) -> RunState:
 
 
 def _finish(tx: Transaction, progress: Progress, finish: Finish) -> None:
-    living = tx.one(_LIVING_ATTEMPT, progress.run_id)
+    living = tx.one(sql.LIVING_ATTEMPT, progress.run_id)
     if living is not None:
         raise IllegalMove(f"attempt {living[1]} of task {living[0]} has not ended")
     digest = put_blob(tx, finish.records)
-    tx.execute(_END_RUN, progress.now_ns, digest, progress.run_id, progress.fence)
+    tx.execute(sql.END_RUN, progress.now_ns, digest, progress.run_id, progress.fence)
     insert_details(tx, progress.run_id, finish)
-    tx.execute(_DELETE_TASKS, progress.run_id)
+    tx.execute(sql.DELETE_TASKS, progress.run_id)
     leaders.release_run(tx, progress.run_id)
     run_has_ended(tx, progress.run_id, finish.state, progress.now_ns)
 

@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
-
 from reprise.domain.names import RunName
 from reprise.domain.run import RecordedRun
 from reprise.store.database import Transaction
-from reprise.store.rows import RUN_COLUMNS, RUN_WIDTH, to_run
-from reprise.store.runs import GET_TASKS, get_blob, no_run
-from reprise.store.statement import Statement, param
-from reprise.store.tables import run_payloads, runs
-
-_GET = Statement(
-    select(
-        *RUN_COLUMNS,
-        runs.c.records_digest,
-        runs.c.original_spec_digest,
-        runs.c.original_records_digest,
-        runs.c.original_records_name,
-    )
-    .select_from(runs.join(run_payloads))
-    .where(
-        runs.c.project == param("project"),
-        runs.c.location == param("location"),
-        runs.c.job_id == param("job_id"),
-    ),
-    "project",
-    "location",
-    "job_id",
-)
+from reprise.store.prepared import recorded as sql
+from reprise.store.prepared.runs import GET_TASKS
+from reprise.store.rows import RUN_WIDTH, to_run
+from reprise.store.runs import get_blob, no_run
 
 
 def get_recorded(tx: Transaction, name: RunName) -> RecordedRun:
-    row = tx.one(_GET, name.parent.project, name.parent.location, name.job_id)
+    row = tx.one(sql.GET, name.parent.project, name.parent.location, name.job_id)
     if row is None:
         raise no_run(name)
     run = to_run(row)

@@ -1,6 +1,4 @@
-"""Rows to values. Invariant: the columns named here and the values made of them have one order, kept in
-this file.
-"""
+"""Rows to values. Invariant: the values have the order of the columns in `store.definitions.columns`."""
 
 from __future__ import annotations
 
@@ -8,54 +6,12 @@ import base64
 import json
 from typing import Any
 
-from sqlalchemy import select
-
 from reprise.domain.names import Parent, RunName
 from reprise.domain.run import AttemptRow, Failure, Run, TaskRow
 from reprise.domain.states import AttemptState, RunState, TaskState
 from reprise.store.statement import Row
-from reprise.store.tables import attempts, run_payloads, runs, tasks
 
-RUN_COLUMNS = (
-    runs.c.id,
-    runs.c.project,
-    runs.c.location,
-    runs.c.job_id,
-    runs.c.display_name,
-    runs.c.state,
-    runs.c.pipeline_name,
-    runs.c.labels,
-    runs.c.spec_digest,
-    runs.c.created_ns,
-    runs.c.updated_ns,
-    runs.c.started_ns,
-    runs.c.ended_ns,
-    runs.c.error_code,
-    runs.c.error_message,
-    runs.c.original_id,
-    runs.c.original_name,
-    runs.c.template_uri,
-    runs.c.schedule_name,
-    runs.c.fence,
-    runs.c.owner,
-    runs.c.warnings,
-    run_payloads.c.header_wire,
-)
-RUN_WIDTH = len(RUN_COLUMNS)
-SELECT_RUN = select(*RUN_COLUMNS).select_from(runs.join(run_payloads))
-
-TASK_COLUMNS = (tasks.c.task_id, tasks.c.path, tasks.c.state, tasks.c.record)
-ATTEMPT_COLUMNS = (
-    attempts.c.task_id,
-    attempts.c.number,
-    attempts.c.state,
-    attempts.c.executor,
-    attempts.c.handle,
-    attempts.c.started_ns,
-    attempts.c.ended_ns,
-    attempts.c.is_counted,
-    attempts.c.exit,
-)
+RUN_WIDTH = 23  # columns of a run
 
 # Looked up by number: calling an enum takes five times as long, and these are made for every row.
 _RUN_STATES = {int(state): state for state in RunState}

@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from sqlalchemy import case, func, insert, select
-
 from reprise.domain.errors import (
     Aborted,
     AlreadyExists,
@@ -24,6 +22,7 @@ from reprise.domain.run import NewRun, OriginalRun, Run
 from reprise.domain.states import RunState
 from reprise.store.counters import LARGEST_ID, next_id
 from reprise.store.database import Database, Transaction
+from reprise.store.prepared import runs as sql
 from reprise.store.references import (
     add_own_files,
     find_blob,
@@ -31,70 +30,8 @@ from reprise.store.references import (
     refer_to_blob,
     share_files,
 )
-from reprise.store.rows import RUN_COLUMNS, RUN_WIDTH, SELECT_RUN, TASK_COLUMNS, to_run
-from reprise.store.statement import Row, Statement, param
-from reprise.store.tables import (
-    events,
-    request_ids,
-    run_labels,
-    run_payloads,
-    runs,
-    tasks,
-)
-
-BY_NAME = (
-    runs.c.project == param("project"),
-    runs.c.location == param("location"),
-    runs.c.job_id == param("job_id"),
-)
-GET_RUN = Statement(SELECT_RUN.where(*BY_NAME), "project", "location", "job_id")
-GET_RUN_BY_ID = Statement(SELECT_RUN.where(runs.c.id == param("run_id")), "run_id")
-GET_ID = Statement(select(runs.c.id).where(*BY_NAME), "project", "location", "job_id")
-GET_TASKS = Statement(
-    select(*TASK_COLUMNS).where(tasks.c.run_id == param("run_id")).order_by(tasks.c.task_id), "run_id"
-)
-# The records are those of a run, or, where it ended before anything started, those that it was to begin with.
-_RECORDS = (
-    func.coalesce(runs.c.records_digest, runs.c.original_records_digest),
-    case((runs.c.records_digest.is_(None), runs.c.original_records_id), else_=0),
-    case((runs.c.records_digest.is_(None), runs.c.original_records_name), else_=""),
-)
-_GET_ORIGINAL = Statement(
-    select(*RUN_COLUMNS, run_payloads.c.request, *_RECORDS)
-    .select_from(runs.join(run_payloads))
-    .where(runs.c.id == param("run_id")),
-    "run_id",
-)
-_LOCK_ORIGINAL = Statement(
-    select(
-        runs.c.project,
-        runs.c.location,
-        runs.c.job_id,
-        runs.c.state,
-        runs.c.spec_digest,
-        *_RECORDS,
-    )
-    .where(runs.c.id == param("run_id"))
-    .with_for_update(),
-    "run_id",
-)
-_LOCK_SOURCE = Statement(select(runs.c.id).where(runs.c.id == param("run_id")).with_for_update(), "run_id")
-_GET_FINGERPRINT = Statement(select(runs.c.fingerprint).where(*BY_NAME), "project", "location", "job_id")
-_GET_REQUEST_ID = Statement(
-    select(request_ids.c.fingerprint, request_ids.c.run_id).where(
-        request_ids.c.project == param("project"),
-        request_ids.c.location == param("location"),
-        request_ids.c.request_id == param("request_id"),
-    ),
-    "project",
-    "location",
-    "request_id",
-)
-_INSERT_RUN = Statement(insert(runs))
-_INSERT_PAYLOAD = Statement(insert(run_payloads))
-_INSERT_LABEL = Statement(insert(run_labels))
-_INSERT_REQUEST_ID = Statement(insert(request_ids))
-_INSERT_EVENT = Statement(insert(events))
+from reprise.store.rows import RUN_WIDTH, to_run
+from reprise.store.statement import Row
 
 
 def log_changes(
@@ -103,7 +40,7 @@ def log_changes(
     """Keep (task id, attempt, from, to) of each change of a state; the last of them is the run's `seq`-th."""
     # Numbers alone: a third of the time that an encoder takes.
     listed = ",".join([f"[{task},{attempt},{before},{after}]" for task, attempt, before, after in changes])
-    tx.execute(_INSERT_EVENT, run_id, seq, at_ns, f"[{listed}]")
+    tx.execute(sql.INSERT_EVENT, run_id, seq, at_ns, f"[{listed}]")
 
 
 def no_run(name: RunName | str) -> NotFound:
@@ -121,7 +58,7 @@ def create_run(tx: Transaction, new: NewRun, request_id: str, fingerprint: bytes
     original = _NO_ORIGINAL if new.original is None else _bind_original(tx, parent, new.original.run_id)
     spec_digest = _refer_to_spec_of(tx, original) if new.is_spec_of_original else put_blob(tx, new.spec)
     tx.execute(
-        _INSERT_RUN,
+        sql.INSERT_RUN,
         run_id,
         parent.project,
         parent.location,
@@ -148,15 +85,15 @@ def create_run(tx: Transaction, new: NewRun, request_id: str, fingerprint: bytes
         0,
         1,
     )
-    tx.execute(_INSERT_PAYLOAD, run_id, new.header_wire, new.request)
+    tx.execute(sql.INSERT_PAYLOAD, run_id, new.header_wire, new.request)
     place = (parent.project, parent.location, new.created_ns)
-    tx.execute_many(_INSERT_LABEL, [(run_id, key, value, *place) for key, value in new.labels.items()])
+    tx.execute_many(sql.INSERT_LABEL, [(run_id, key, value, *place) for key, value in new.labels.items()])
     log_changes(tx, run_id, 1, new.created_ns, [(0, 0, 0, int(RunState.PENDING))])
     add_own_files(tx, run_id, [path.replace("{run_id}", str(run_id)) for path in new.files])
     share_files(tx, run_id, _lock_sources(tx, new))
     if request_id:
         tx.execute(
-            _INSERT_REQUEST_ID,
+            sql.INSERT_REQUEST_ID,
             parent.project,
             parent.location,
             request_id,
@@ -165,7 +102,7 @@ def create_run(tx: Transaction, new: NewRun, request_id: str, fingerprint: bytes
             new.created_ns,
         )
     tx.concerns(run_id)
-    return to_run(_must(tx.one(GET_RUN_BY_ID, run_id))), True
+    return to_run(_must(tx.one(sql.GET_RUN_BY_ID, run_id))), True
 
 
 def _refer_to_spec_of(tx: Transaction, original: _Original) -> bytes:
@@ -177,21 +114,21 @@ def _refer_to_spec_of(tx: Transaction, original: _Original) -> bytes:
 
 
 def find_request(tx: Transaction, parent: Parent, request_id: str, fingerprint: bytes) -> Run | None:
-    row = tx.one(_GET_REQUEST_ID, parent.project, parent.location, request_id)
+    row = tx.one(sql.GET_REQUEST_ID, parent.project, parent.location, request_id)
     if row is None:
         return None
     if row[0] != fingerprint:
         raise RequestIdReused(
             FieldProblem("request_id", "was used before, with another request"), {"request_id": request_id}
         )
-    run = tx.one(GET_RUN_BY_ID, row[1])
+    run = tx.one(sql.GET_RUN_BY_ID, row[1])
     if run is None:
         raise FailedPrecondition("the run of this request has been deleted", {"request_id": request_id})
     return to_run(run)
 
 
 def _check_name_is_free(tx: Transaction, name: RunName, fingerprint: bytes) -> None:
-    row = tx.one(_GET_FINGERPRINT, name.parent.project, name.parent.location, name.job_id)
+    row = tx.one(sql.GET_FINGERPRINT, name.parent.project, name.parent.location, name.job_id)
     if row is not None:
         is_same = bool(fingerprint) and row[0] == fingerprint
         raise AlreadyExists(
@@ -210,7 +147,7 @@ _NO_ORIGINAL: _Original = (0, "", None, None, 0, "")
 
 
 def _bind_original(tx: Transaction, parent: Parent, run_id: int) -> _Original:
-    row = tx.one(_LOCK_ORIGINAL, run_id) if abs(run_id) <= LARGEST_ID else None
+    row = tx.one(sql.LOCK_ORIGINAL, run_id) if abs(run_id) <= LARGEST_ID else None
     if row is None or row[:2] != (parent.project, parent.location):
         raise no_run(f"the original {run_id} under {parent}")
     name = str(RunName(parent, row[2]))
@@ -239,18 +176,18 @@ def _lock_sources(tx: Transaction, new: NewRun) -> list[int]:
 
 def are_there(tx: Transaction, run_ids: list[int]) -> bool:
     """Whether all these runs are stored; locks them, in the order of their ids."""
-    return all(tx.one(_LOCK_SOURCE, run_id) is not None for run_id in run_ids)
+    return all(tx.one(sql.LOCK_SOURCE, run_id) is not None for run_id in run_ids)
 
 
 def get_run(database: Database, name: RunName) -> Run:
-    row = database.read_one(GET_RUN, name.parent.project, name.parent.location, name.job_id)
+    row = database.read_one(sql.GET_RUN, name.parent.project, name.parent.location, name.job_id)
     if row is None:
         raise no_run(name)
     return to_run(row)
 
 
 def get_run_by_id(database: Database, parent: Parent, run_id: int) -> Run:
-    row = database.read_one(GET_RUN_BY_ID, run_id) if abs(run_id) <= LARGEST_ID else None
+    row = database.read_one(sql.GET_RUN_BY_ID, run_id) if abs(run_id) <= LARGEST_ID else None
     if row is None or row[1:3] != (parent.project, parent.location):
         raise no_run(f"the run {run_id} under {parent}")
     return to_run(row)
@@ -264,7 +201,7 @@ def get_spec(database: Database, digest: bytes) -> bytes:
 
 
 def get_original(tx: Transaction, parent: Parent, run_id: int) -> OriginalRun:
-    row = tx.one(_GET_ORIGINAL, run_id) if abs(run_id) <= LARGEST_ID else None
+    row = tx.one(sql.GET_ORIGINAL, run_id) if abs(run_id) <= LARGEST_ID else None
     if row is None or row[1:3] != (parent.project, parent.location):
         raise no_run(f"the original {run_id} under {parent}")
     run = to_run(row)

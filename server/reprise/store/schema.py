@@ -1,7 +1,8 @@
-"""The version of the stored schema, and how a database gets to that of the code.
+"""How a database gets to the schema of the code.
 
-Invariant: Alembic, which takes 0.2 s to load, is loaded only for a database that has another version. A new
-database is made from the tables at once; a test holds that the migrations lead to the same.
+Invariant: Alembic, and SQLAlchemy with it, which take 0.2 s each to load, are loaded only for a database that has
+another version: this module is imported when that is known. A new database is made from the tables at once; a test
+holds that the migrations lead to the same.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 from reprise.domain.errors import FailedPrecondition
-from reprise.store.tables import SCHEMA_VERSION, metadata
+from reprise.store.schema_version import SCHEMA_VERSION, VERSION_TABLE
+from reprise.store.tables import metadata
 
-VERSION_TABLE = "alembic_version"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 

@@ -8,35 +8,14 @@ from __future__ import annotations
 
 import json
 
-from sqlalchemy import select
-
 from reprise.domain.names import RunName
 from reprise.domain.run import ChangeSlice, StateChange, TaskSlice
 from reprise.store.database import Transaction
 from reprise.store.details import read_part
-from reprise.store.rows import TASK_COLUMNS, to_run, to_task
-from reprise.store.runs import GET_RUN, no_run
-from reprise.store.statement import Statement, param
-from reprise.store.tables import events, tasks
-
-_TASKS_AFTER = Statement(
-    select(*TASK_COLUMNS)
-    .where(tasks.c.run_id == param("run_id"), tasks.c.task_id > param("task_id"))
-    .order_by(tasks.c.task_id)
-    .limit(param("limit")),
-    "run_id",
-    "task_id",
-    "limit",
-)
-_CHANGES_AFTER = Statement(
-    select(events.c.seq, events.c.at_ns, events.c.changes)
-    .where(events.c.run_id == param("run_id"), events.c.seq > param("seq"))
-    .order_by(events.c.seq)
-    .limit(param("limit")),
-    "run_id",
-    "seq",
-    "limit",
-)
+from reprise.store.prepared import slices as sql
+from reprise.store.prepared.runs import GET_RUN
+from reprise.store.rows import to_run, to_task
+from reprise.store.runs import no_run
 
 
 def read_tasks(tx: Transaction, name: RunName, after_task_id: int, limit: int) -> TaskSlice:
@@ -49,7 +28,7 @@ def read_tasks(tx: Transaction, name: RunName, after_task_id: int, limit: int) -
     if ended is not None:
         wire, next_task_id = ended
         return TaskSlice(run, (), wire, next_task_id)
-    rows = tx.all(_TASKS_AFTER, run.id, after_task_id, limit + 1)
+    rows = tx.all(sql.TASKS_AFTER, run.id, after_task_id, limit + 1)
     next_task_id = rows[limit][0] if len(rows) > limit else 0
     return TaskSlice(run, tuple(map(to_task, rows[:limit])), b"", next_task_id)
 
@@ -63,7 +42,7 @@ def read_changes(tx: Transaction, name: RunName, after_sequence: int, limit: int
     found: list[StateChange] = []
     has_more = False
     # A row holds all the changes of one transaction, so a number may lie in the middle of one.
-    for seq, at_ns, text in tx.all(_CHANGES_AFTER, run.id, after_sequence, limit + 1):
+    for seq, at_ns, text in tx.all(sql.CHANGES_AFTER, run.id, after_sequence, limit + 1):
         changes = json.loads(text)
         for sequence, (task_id, attempt, _, after) in enumerate(changes, seq - len(changes) + 1):
             if len(found) == limit:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from reprise.domain.errors import Unavailable
-from reprise.store.connection import BUSY_TIMEOUT_S, DIALECT, SqliteTransaction, connect, translate
+from reprise.store.connection import BUSY_TIMEOUT_S, DATABASE, SqliteTransaction, connect, translate
 from reprise.store.data_dir import DataDir
 from reprise.store.database import Transaction
 from reprise.store.statement import Row, Statement
@@ -61,7 +61,7 @@ class SqliteDatabase:
                     connection.execute("COMMIT").close()
 
     def read_one(self, statement: Statement, *values: Any) -> Row | None:
-        form = statement.form(DIALECT)
+        form = statement.form(DATABASE)
         connection: sqlite3.Connection | None = None
         try:
             connection = self._take_reader()

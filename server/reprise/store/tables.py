@@ -22,9 +22,6 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = "0004"
-"""The newest migration; Alembic is loaded only where a database has another one."""
-
 # `BIGINT PRIMARY KEY` would not be SQLite's row id, so the variant is needed there.
 _ID = BigInteger().with_variant(Integer, "sqlite")
 

@@ -8,90 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import insert, select, update
-
 from reprise.domain.errors import IllegalMove
 from reprise.domain.run import AttemptRow, Progress, TaskRow
 from reprise.domain.states import AttemptState, TaskState, move_task
 from reprise.store.database import Transaction
-from reprise.store.statement import Row, Statement, ids, param
-from reprise.store.tables import attempts, tasks
-
-_GET_STATES = Statement(
-    select(tasks.c.task_id, tasks.c.state).where(
-        tasks.c.run_id == param("run_id"), tasks.c.task_id.in_(ids())
-    ),
-    "run_id",
-)
-_GET_STATES_BETWEEN = Statement(
-    select(tasks.c.task_id, tasks.c.state).where(
-        tasks.c.run_id == param("run_id"),
-        tasks.c.task_id >= param("first"),
-        tasks.c.task_id <= param("last"),
-    ),
-    "run_id",
-    "first",
-    "last",
-)
-_GET_PATH = Statement(
-    select(tasks.c.path).where(tasks.c.run_id == param("run_id"), tasks.c.task_id == param("task_id")),
-    "run_id",
-    "task_id",
-)
-_INSERT_TASK = Statement(insert(tasks))
-_UPDATE_TASK = Statement(
-    update(tasks)
-    .values(state=param("state"), record=param("record"))
-    .where(tasks.c.run_id == param("run_id"), tasks.c.task_id == param("task_id")),
-    "state",
-    "record",
-    "run_id",
-    "task_id",
-)
-_GET_ATTEMPTS = Statement(
-    select(attempts.c.task_id, attempts.c.number, attempts.c.state, attempts.c.fence).where(
-        attempts.c.run_id == param("run_id"), attempts.c.task_id.in_(ids())
-    ),
-    "run_id",
-)
-_GET_ATTEMPTS_BETWEEN = Statement(
-    select(attempts.c.task_id, attempts.c.number, attempts.c.state, attempts.c.fence).where(
-        attempts.c.run_id == param("run_id"),
-        attempts.c.task_id >= param("first"),
-        attempts.c.task_id <= param("last"),
-    ),
-    "run_id",
-    "first",
-    "last",
-)
-_INSERT_ATTEMPT = Statement(insert(attempts))
-_UPDATE_ATTEMPT = Statement(
-    update(attempts)
-    .values(
-        state=param("state"),
-        executor=param("executor"),
-        handle=param("handle"),
-        started_ns=param("started_ns"),
-        ended_ns=param("ended_ns"),
-        is_counted=param("is_counted"),
-        exit=param("exit"),
-    )
-    .where(
-        attempts.c.run_id == param("run_id"),
-        attempts.c.task_id == param("task_id"),
-        attempts.c.number == param("number"),
-    ),
-    "state",
-    "executor",
-    "handle",
-    "started_ns",
-    "ended_ns",
-    "is_counted",
-    "exit",
-    "run_id",
-    "task_id",
-    "number",
-)
+from reprise.store.prepared import task_progress as sql
+from reprise.store.statement import Row, Statement
 
 # Compared as numbers: these lines run for every task, and an enum's call costs more than the comparison.
 _PENDING = int(TaskState.PENDING)
@@ -123,7 +45,7 @@ def write_tasks(tx: Transaction, log: ChangeLog, rows: Sequence[TaskRow]) -> Non
         return
     run_id = log.run_id
     states: dict[int, int] = dict(
-        _rows_of(tx, _GET_STATES, _GET_STATES_BETWEEN, [task.task_id for task in rows], run_id)
+        _rows_of(tx, sql.GET_STATES, sql.GET_STATES_BETWEEN, [task.task_id for task in rows], run_id)
     )
     inserts: list[Row] = []
     updates: list[Row] = []
@@ -143,8 +65,8 @@ def write_tasks(tx: Transaction, log: ChangeLog, rows: Sequence[TaskRow]) -> Non
                 continue  # said before; an outcome does not change
             updates.append((after, bytearray(task.record), run_id, task_id))
         states[task_id] = after
-    tx.execute_many(_INSERT_TASK, inserts)
-    tx.execute_many(_UPDATE_TASK, updates)
+    tx.execute_many(sql.INSERT_TASK, inserts)
+    tx.execute_many(sql.UPDATE_TASK, updates)
 
 
 def _rows_of(
@@ -170,7 +92,7 @@ def write_attempts(tx: Transaction, log: ChangeLog, progress: Progress, starts: 
     if not concerned:
         return
     known: dict[int, _Siblings] = {task_id: {} for task_id in concerned}
-    found = _rows_of(tx, _GET_ATTEMPTS, _GET_ATTEMPTS_BETWEEN, sorted(concerned), log.run_id)
+    found = _rows_of(tx, sql.GET_ATTEMPTS, sql.GET_ATTEMPTS_BETWEEN, sorted(concerned), log.run_id)
     for task_id, number, state, fence in found:
         if task_id in known:
             known[task_id][number] = (state, fence)
@@ -202,7 +124,7 @@ def _write_changes(
             log.add(attempt.task_id, attempt.number, before, after)
         siblings[attempt.number] = (after, fence)
         updates.append((*_values(attempt), log.run_id, attempt.task_id, attempt.number))
-    tx.execute_many(_UPDATE_ATTEMPT, updates)
+    tx.execute_many(sql.UPDATE_ATTEMPT, updates)
 
 
 def _write_starts(
@@ -227,7 +149,7 @@ def _write_starts(
             path = paths[task_id] = _path(tx, log.run_id, task_id)
         inserts.append((log.run_id, task_id, number, *_values(start), fence, path))
         log.add(task_id, number, 0, state)
-    tx.execute_many(_INSERT_ATTEMPT, inserts)
+    tx.execute_many(sql.INSERT_ATTEMPT, inserts)
 
 
 def _check_may_start(start: AttemptRow, siblings: _Siblings) -> None:
@@ -243,7 +165,7 @@ def _check_may_start(start: AttemptRow, siblings: _Siblings) -> None:
 
 
 def _path(tx: Transaction, run_id: int, task_id: int) -> str:
-    row = tx.one(_GET_PATH, run_id, task_id)
+    row = tx.one(sql.GET_PATH, run_id, task_id)
     if row is None:
         raise IllegalMove(f"task {task_id}, which is to start, does not exist")
     path: str = row[0]

@@ -1,0 +1,48 @@
+"""The statements of `store.cancel`."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, insert, select, update
+
+from reprise.domain.states import RunState
+from reprise.store.construct import Construct, param
+from reprise.store.tables import run_details, runs, tasks
+
+LOCK_BY_NAME = Construct(
+    select(runs.c.id, runs.c.state, runs.c.event_seq)
+    .where(
+        runs.c.project == param("project"),
+        runs.c.location == param("location"),
+        runs.c.job_id == param("job_id"),
+    )
+    .with_for_update(),
+    "project",
+    "location",
+    "job_id",
+)
+START_CANCELLING = Construct(
+    update(runs)
+    .values(state=int(RunState.CANCELLING), updated_ns=param("now_ns"), event_seq=runs.c.event_seq + 1)
+    .where(runs.c.id == param("run_id")),
+    "now_ns",
+    "run_id",
+)
+END_CANCELLED = Construct(
+    update(runs)
+    .values(
+        state=int(RunState.CANCELLED),
+        updated_ns=param("now_ns"),
+        ended_ns=param("now_ns"),
+        error_code=1,
+        error_message="cancelled",
+        event_seq=runs.c.event_seq + 1,
+        fence=runs.c.fence + 1,
+        owner="",
+        lease_until_ns=0,
+    )
+    .where(runs.c.id == param("run_id")),
+    "now_ns",
+    "run_id",
+)
+DELETE_TASKS = Construct(delete(tasks).where(tasks.c.run_id == param("run_id")), "run_id")
+INSERT_DETAILS = Construct(insert(run_details))

@@ -1,0 +1,47 @@
+"""The columns that several statements read, in the order in which `store.rows` takes them."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from reprise.store.tables import attempts, run_payloads, runs, tasks
+
+RUN_COLUMNS = (
+    runs.c.id,
+    runs.c.project,
+    runs.c.location,
+    runs.c.job_id,
+    runs.c.display_name,
+    runs.c.state,
+    runs.c.pipeline_name,
+    runs.c.labels,
+    runs.c.spec_digest,
+    runs.c.created_ns,
+    runs.c.updated_ns,
+    runs.c.started_ns,
+    runs.c.ended_ns,
+    runs.c.error_code,
+    runs.c.error_message,
+    runs.c.original_id,
+    runs.c.original_name,
+    runs.c.template_uri,
+    runs.c.schedule_name,
+    runs.c.fence,
+    runs.c.owner,
+    runs.c.warnings,
+    run_payloads.c.header_wire,
+)
+SELECT_RUN = select(*RUN_COLUMNS).select_from(runs.join(run_payloads))
+
+TASK_COLUMNS = (tasks.c.task_id, tasks.c.path, tasks.c.state, tasks.c.record)
+ATTEMPT_COLUMNS = (
+    attempts.c.task_id,
+    attempts.c.number,
+    attempts.c.state,
+    attempts.c.executor,
+    attempts.c.handle,
+    attempts.c.started_ns,
+    attempts.c.ended_ns,
+    attempts.c.is_counted,
+    attempts.c.exit,
+)
