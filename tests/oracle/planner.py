@@ -516,7 +516,8 @@ class _Planner:
             for name in scope.component.get("outputDefinitions", {}).get(section, {}):
                 values = [one.output((section, name)) for one in iterations]
                 present = [value for value in values if value is not ABSENT]
-                unknown = any(value is UNKNOWN for value in values)
+                # In doubt it may never start, and leave no list, not even an empty one.
+                unknown = scope.gate != OPEN or any(value is UNKNOWN for value in values)
                 if section == "artifacts":
                     present = [] if unknown else [one for value in present for one in as_list(value)]
                 collected[section, name] = UNKNOWN if unknown else present

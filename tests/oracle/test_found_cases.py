@@ -264,7 +264,7 @@ def test_a_loop_that_stays_left_out_has_no_list_and_what_ran_without_one_is_reus
 
 
 @pytest.mark.parametrize(
-    "seed", [4561, 12463, 13030, 15120, 20871, 34316, 37110, 59188, 91961, 110063, 156468, 195652]
+    "seed", [4561, 12463, 13030, 15120, 20871, 34316, 37110, 59188, 91961, 110063, 156468, 195652, 230924]
 )
 def test_seeds_that_found_something_find_nothing_any_more(seed: int) -> None:
     _, found = compare_case(seed, ALL)
