@@ -15,6 +15,9 @@ from cases import compare_step, steps_of
 from execution import Run
 from generate import ALL
 
+# Ends, fails and puts off tasks: see core_rs/fuzz/fuzz_targets/runs.rs.
+_STORY = bytes(range(0, 248, 4))
+
 
 def ended_runs(cases: int) -> Iterator[Run]:
     for seed in range(cases):
@@ -39,6 +42,7 @@ def main() -> None:
         request, records = run.request.SerializeToString(), run.records.SerializeToString()
         for target, content in (
             ("plan", request),
+            ("runs", bytes([len(_STORY)]) + _STORY + request),
             ("spec", run.request.spec),
             ("messages", request),
             ("messages", records),

@@ -2,6 +2,7 @@
 #![no_main]
 
 use _core::messages::RunRequest;
+use _core::outline::{is_plain, outline};
 use _core::spec::problems::Problems;
 use _core::spec::{read_head, read_spec, requirements};
 use libfuzzer_sys::fuzz_target;
@@ -11,6 +12,9 @@ fuzz_target!(|bytes: &[u8]| {
     let spec = read_spec(bytes, &mut problems);
     assert_eq!(spec.is_some(), problems.is_empty());
     let _ = read_head(bytes);
+    let _ = _core::api::struct_digest(bytes);
+    let outlined = outline(bytes);
+    assert!(outlined.is_ok() || !is_plain(bytes, 20), "what is plain is a Struct");
     let Some(spec) = spec else { return };
     for component in &spec.components {
         let Some(dag) = component.dag() else { continue };
