@@ -13,7 +13,14 @@ from typing import Any
 from reprise.domain.states import RUN_MOVES, TASK_MOVES, AttemptState, RunState, TaskState
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.pb.v1 import operations_pb2
-from store.looking import Look, SqliteLook, assert_blobs_are_counted, assert_states_moved_legally, changes_of
+from store.looking import (
+    Look,
+    SqliteLook,
+    assert_blobs_are_counted,
+    assert_states_moved_legally,
+    attempts_of,
+    changes_of,
+)
 
 from .lives import processes_with, supervisors_of
 from .told import Told
@@ -35,7 +42,10 @@ class Oracle:
             row[0]: row
             for row in self._look.rows("SELECT id, job_id, state, error_code, error_message FROM runs")
         }
-        self._attempts = self._look.rows("SELECT run_id, task_id, number, state, handle FROM attempts")
+        self._attempts = [
+            (one["run_id"], one["task_id"], one["number"], one["state"], one["handle"])
+            for one in attempts_of(self._look)
+        ]
         self._records = {run_id: self._records_of(run_id) for run_id in self._runs}
 
     def check(self) -> None:

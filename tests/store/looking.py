@@ -55,6 +55,28 @@ def changes_of(look: Look, run_id: int) -> list[tuple[int, int, int, int]]:
     return changes
 
 
+def attempts_of(look: Look) -> list[dict[str, Any]]:
+    """Every attempt as the last entry of it says, in the order of runs, tasks and numbers."""
+    names = (
+        "task_id",
+        "number",
+        "state",
+        "executor",
+        "handle",
+        "started_ns",
+        "ended_ns",
+        "is_counted",
+        "exit",
+    )
+    last: dict[tuple[int, int, int], dict[str, Any]] = {}
+    for run_id, text in look.rows(
+        "SELECT run_id, attempts FROM attempt_entries ORDER BY run_id, segment, number"
+    ):
+        for entry in json.loads(text):
+            last[run_id, entry[0], entry[1]] = {"run_id": run_id, **dict(zip(names, entry, strict=False))}
+    return [last[place] for place in sorted(last)]
+
+
 def assert_states_moved_legally(look: Look) -> None:
     """The log of each run has no gaps, and its moves lead from the first state to the stored one."""
     for run_id, state, seq in look.rows("SELECT id, state, event_seq FROM runs"):

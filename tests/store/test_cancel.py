@@ -224,7 +224,7 @@ def test_nothing_of_a_deleted_run_is_left(store: SqlStore, look: Look) -> None:
     store.delete_runs(PARENT, [name_of("one")], OperationKind.DELETE, Party.REPRISE, T0)
     for table in ("runs", "run_payloads", "run_details", "run_labels", "blobs", "blob_bytes", "events"):
         assert look.rows(f"SELECT count(*) FROM {table}") == [(0,)], table
-    for table in ("tasks", "attempts", "cache_entries", "file_references"):
+    for table in ("task_segments", "task_entries", "attempt_entries", "cache_entries", "file_references"):
         assert look.rows(f"SELECT count(*) FROM {table}") == [(0,)], table
     ended_run(store, "one")
 

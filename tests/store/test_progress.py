@@ -12,7 +12,7 @@ from reprise.domain.states import RUN_MOVES, TASK_MOVES, AttemptState, RunState,
 from reprise.store.sql import SqlStore
 
 from .building import CANCELLED, SECOND, T0, Owner, attempt, claim, ended_run, name_of, new_run, task
-from .looking import Look, assert_states_moved_legally, changes_of
+from .looking import Look, assert_states_moved_legally, attempts_of, changes_of
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_saying_the_same_progress_twice_is_as_once(owner: Owner, look: Look) -> 
     for _ in range(2):
         owner.end_tasks(1)
     assert len(changes_of(look, owner.run.id)) == changes + 2
-    assert look.rows("SELECT count(*), max(state) FROM attempts") == [(1, AttemptState.SUCCEEDED)]
+    assert [one["state"] for one in attempts_of(look)] == [AttemptState.SUCCEEDED]
     assert_states_moved_legally(look)
 
 
@@ -171,7 +171,7 @@ def test_once_a_cancel_is_answered_no_start_is_written(owner: Owner, look: Look)
     )
     assert (result.state, result.were_starts_refused) == (RunState.CANCELLING, True)
     assert task_states(owner) == {1: TaskState.RUNNING, 2: TaskState.PENDING}
-    assert look.rows("SELECT task_id FROM attempts") == [(1,)]
+    assert [one["task_id"] for one in attempts_of(look)] == [1]
 
 
 def test_what_has_ended_is_still_recorded_while_a_run_is_cancelled(owner: Owner) -> None:
@@ -310,8 +310,9 @@ def test_the_rows_of_a_finished_run_give_way_to_its_records(store: SqlStore, loo
     owner.begin(1, 2)
     owner.end_tasks(1, 2)
     owner.finish()
-    assert look.rows("SELECT count(*) FROM tasks") == [(0,)]
-    assert look.rows("SELECT count(*) FROM attempts") == [(2,)]
+    assert look.rows("SELECT count(*) FROM task_entries") == [(0,)]
+    assert look.rows("SELECT count(*) FROM task_segments") == [(0,)]
+    assert [one["task_id"] for one in attempts_of(look)] == [1, 2]
     assert store.get_original(owner.run.name.parent, owner.run.id).records == b"records"
 
 
@@ -373,3 +374,34 @@ def test_the_attempts_of_an_executor_that_have_no_end_yet_are_found_by_their_han
     executor = attempt(1).executor
     assert sorted(owner.store.living_attempts(executor)) == sorted(handles)
     assert owner.store.living_attempts("another") == []
+
+
+def test_what_is_said_of_an_attempt_before_the_last_is_held_against_its_own_end(owner: Owner) -> None:
+    owner.begin(1)
+    owner.write(attempts=[attempt(1, state=AttemptState.LOST)], tasks=[task(1, TaskState.PENDING)])
+    owner.write(starting=[task(1, TaskState.RUNNING)], starts=[attempt(1, 2)])
+    owner.write(attempts=[attempt(1, state=AttemptState.LOST)])
+    with pytest.raises(IllegalMove, match="attempt 1 of task 1 cannot go from LOST to SUCCEEDED"):
+        owner.write(attempts=[attempt(1, state=AttemptState.SUCCEEDED)])
+    with pytest.raises(IllegalMove, match="attempt 3 of task 1 was never started"):
+        owner.write(attempts=[attempt(1, 3, AttemptState.FAILED)])
+    owner.write(attempts=[attempt(1, 2, AttemptState.SUCCEEDED)])
+
+
+def test_tasks_far_apart_are_read_by_page_as_the_last_write_of_each_left_them(owner: Owner) -> None:
+    ids = [*range(250, 260), 511, 512, 5_000, *range(10_240, 10_244)]
+    owner.write(state=RunState.RUNNING, tasks=[task(task_id, TaskState.PENDING) for task_id in ids])
+    for task_id in reversed(ids[::2]):
+        owner.write(tasks=[task(task_id, TaskState.RUNNING, b"record %d" % task_id)])
+    pages, after = [], 0
+    while True:
+        page = owner.store.get_tasks(name_of("one"), after, 4)
+        pages.append([row.task_id for row in page.rows])
+        assert [row.record for row in page.rows] == [
+            b"record %d" % row.task_id if row.task_id in ids[::2] else b"record" for row in page.rows
+        ]
+        if not page.next_task_id:
+            break
+        after = page.next_task_id - 1
+    assert list(itertools.chain(*pages)) == ids
+    assert {len(page) for page in pages[:-1]} == {4}

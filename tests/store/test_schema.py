@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from reprise.domain.errors import FailedPrecondition
+from reprise.domain.errors import FailedPrecondition, IllegalMove
+from reprise.domain.states import AttemptState, RunState, TaskState
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.store import prepared
 from reprise.store.connection import DATABASE
@@ -19,9 +20,9 @@ from reprise.store.open import open_store
 from reprise.store.schema import bring_up_to_date, migrate, stored_version
 from reprise.store.schema_version import SCHEMA_VERSION
 from reprise.store.statement import Statement
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, text
 
-from .building import name_of
+from .building import attempt, claim, name_of, new_run, task
 
 PREPARED = [f"{prepared.__name__}.{info.name}" for info in pkgutil.iter_modules(prepared.__path__)]
 
@@ -61,6 +62,86 @@ def test_outcomes_that_an_older_release_has_kept_are_kept_on_the_newest_of_each_
             text("SELECT key, run_id, created_ns, task, component FROM cache_entries ORDER BY key")
         )
         assert [tuple(each) for each in kept] == [(b"k", 2, 2, "loop.a", ""), (b"l", 1, 1, "b", "")]
+
+
+def test_a_run_that_an_older_release_left_goes_on_and_the_attempts_of_ended_ones_are_kept(
+    tmp_path: Path,
+) -> None:
+    database = tmp_path / "reprise.db"
+    store = open_store(tmp_path)
+    store.create_run(new_run("ended"))
+    ended = claim(store, "ended")
+    ended.begin()
+    ended.finish()
+    store.create_run(new_run("going"))
+    first = claim(store, "going")
+    first.begin()
+    store.close()
+    old = create_engine(f"sqlite:///{database}")
+    with old.begin() as connection:
+        _go_back_to_rows(connection)
+        for task_id in (3, 300):
+            connection.execute(
+                text("INSERT INTO tasks VALUES (:run, :task, :path, 2, :record)"),
+                {"run": first.run.id, "task": task_id, "path": f"task-{task_id}", "record": b"r%d" % task_id},
+            )
+        for run, task_id, number, state in (
+            (ended.run.id, 1, 1, AttemptState.SUCCEEDED),
+            (first.run.id, 3, 1, AttemptState.LOST),
+            (first.run.id, 3, 2, AttemptState.RUNNING),
+            (first.run.id, 300, 1, AttemptState.SUCCEEDED),
+        ):
+            connection.execute(
+                text(
+                    "INSERT INTO attempts VALUES (:run, :task, :number, :state, 'subprocess', :handle, 5, 0, 1, "
+                    ":exit, :fence, :path)"
+                ),
+                {
+                    **{
+                        "run": run,
+                        "task": task_id,
+                        "number": number,
+                        "state": int(state),
+                        "handle": b"\xff\x00",
+                    },
+                    **{"exit": b"{}", "fence": first.run.fence, "path": f"task-{task_id}"},
+                },
+            )
+    old.dispose()
+    store = open_store(tmp_path)
+    later = claim(store, "going", "the next server")
+    assert [(row.task_id, row.path, row.state, row.record) for row in later.claimed.tasks] == [
+        (3, "task-3", TaskState.RUNNING, b"r3"),
+        (300, "task-300", TaskState.RUNNING, b"r300"),
+    ]
+    assert [(row.task_id, row.number, row.state, row.handle, row.exit) for row in later.claimed.attempts] == [
+        (3, 1, AttemptState.LOST, b"\xff\x00", b"{}"),
+        (3, 2, AttemptState.RUNNING, b"\xff\x00", b"{}"),
+        (300, 1, AttemptState.SUCCEEDED, b"\xff\x00", b"{}"),
+    ]
+    with pytest.raises(IllegalMove, match="attempt 2 is RUNNING"):
+        later.write(starts=[attempt(3, 3)])
+    with pytest.raises(IllegalMove, match="attempt 1 is SUCCEEDED"):
+        later.write(starts=[attempt(300, 2)])
+    later.write(attempts=[attempt(3, 2, AttemptState.FAILED)], tasks=[task(3, TaskState.FAILED)])
+    later.write(tasks=[task(300, TaskState.SUCCEEDED)])
+    later.finish(RunState.FAILED)
+    assert store.find_attempt(name_of("ended"), "task-1", 0).is_complete
+    assert store.find_attempt(name_of("going"), "task-3", 0).number == 2
+    store.close()
+
+
+def _go_back_to_rows(connection: Connection) -> None:
+    """What release 0004 had in the place of segments."""
+    for table in ("task_segments", "task_entries", "attempt_entries"):
+        connection.execute(text(f"DROP TABLE {table}"))
+    older = create_engine("sqlite://")
+    with older.begin() as there:
+        migrate(there, "", to="0004")
+        made = there.execute(text("SELECT sql FROM sqlite_master WHERE name IN ('tasks', 'attempts')")).all()
+    for (sql,) in made:
+        connection.execute(text(sql))
+    connection.execute(text("UPDATE alembic_version SET version_num = '0004'"))
 
 
 def test_a_schema_that_is_current_stays_as_it_is() -> None:

@@ -18,6 +18,7 @@ from reprise.store.prepared import cancel as sql
 from reprise.store.prepared.runs import GET_ID, GET_RUN, GET_RUN_BY_ID
 from reprise.store.rows import freeze_run, to_run
 from reprise.store.runs import log_changes, no_run
+from reprise.store.segments import drop_tasks
 
 
 def request_cancel(tx: Transaction, name: RunName, now_ns: int) -> Run:
@@ -40,7 +41,7 @@ def _cancel(tx: Transaction, run_id: int, state: RunState, event_seq: int, now_n
         tx.execute(sql.START_CANCELLING, now_ns, run_id)
     else:
         tx.execute(sql.END_CANCELLED, now_ns, run_id)
-        tx.execute(sql.DELETE_TASKS, run_id)
+        drop_tasks(tx, run_id)
         tx.execute(sql.INSERT_DETAILS, run_id, b"")
         run_has_ended(tx, run_id, target, now_ns)
     tx.concerns(run_id)

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from reprise.domain.run import ClaimedRun
 from reprise.domain.states import RunState
 from reprise.store.database import Database, Transaction
+from reprise.store.entries import read_attempts_of_run, read_tasks_of_run
 from reprise.store.prepared import claims as sql
-from reprise.store.prepared.runs import GET_TASKS
-from reprise.store.rows import RUN_WIDTH, to_attempt, to_run, to_task
+from reprise.store.rows import RUN_WIDTH, to_run
 from reprise.store.runs import get_blob
 
 
@@ -45,8 +45,8 @@ def _get_claimed(tx: Transaction, run_id: int) -> ClaimedRun:
         spec=get_blob(tx, run.spec_digest),
         request=request,
         original_records=get_blob(tx, original_records),
-        tasks=tuple(map(to_task, tx.all(GET_TASKS, run_id))),
-        attempts=tuple(map(to_attempt, tx.all(sql.GET_ATTEMPTS, run_id))),
+        tasks=read_tasks_of_run(tx, run_id),
+        attempts=read_attempts_of_run(tx, run_id),
     )
 
 

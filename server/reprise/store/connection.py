@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from reprise.domain.errors import IllegalMove, RepriseError, ResourceExhausted, Unavailable
+from reprise.domain.errors import RepriseError, ResourceExhausted, Unavailable
 from reprise.store.data_dir import free_bytes
 from reprise.store.statement import LargeColumn, Row, Statement
 
@@ -123,8 +123,6 @@ def translate(error: Exception, data_dir: Path) -> Exception:
         return ResourceExhausted("a value is larger than the store can keep")
     if code in _AWAY:
         return Unavailable(f"the store cannot be reached now: {error}")
-    if isinstance(error, sqlite3.IntegrityError) and "uq_attempts_succeeded" in str(error):
-        return IllegalMove("a task has succeeded already")
     return error
 
 

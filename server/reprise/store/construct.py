@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BindParameter, Column, ColumnElement, bindparam, case, func, literal_column, null
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    ColumnElement,
+    Integer,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    null,
+)
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import CompilerElement
+from sqlalchemy.sql.functions import FunctionElement
 
 from reprise.store.statement import IDS, Form, LargeColumn, Statement
 
@@ -36,6 +49,20 @@ def if_small(column: ColumnElement[bytes]) -> ColumnElement[bytes | None]:
 
 def large(column: Column[bytes]) -> LargeColumn:
     return LargeColumn(column.table.name, column.name)
+
+
+class place_of(FunctionElement[int]):  # noqa: N801 (called like a function)
+    """Where the second text begins in the first, from 1; 0: nowhere. (LIKE has a largest pattern.)"""
+
+    type = Integer()
+    inherit_cache = True
+    name = "strpos"
+
+
+@compiles(place_of)
+def _place_of(element: place_of, compiler: SQLCompiler, **options: Any) -> str:
+    function = "instr" if compiler.dialect.name == "sqlite" else element.name
+    return f"{function}({compiler.process(element.clauses, **options)})"
 
 
 class Construct(Statement):

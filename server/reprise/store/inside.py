@@ -12,10 +12,11 @@ from reprise.domain.names import RunName
 from reprise.domain.run import Run, RunDetails
 from reprise.store.database import Database, Transaction
 from reprise.store.details import find_parts
+from reprise.store.entries import read_tasks_of_run
 from reprise.store.prepared import inside as sql
 from reprise.store.prepared.details import WHOLE_WIRE
-from reprise.store.prepared.runs import GET_RUN_BY_ID, GET_TASKS
-from reprise.store.rows import RUN_WIDTH, to_run, to_task
+from reprise.store.prepared.runs import GET_RUN_BY_ID
+from reprise.store.rows import RUN_WIDTH, to_run
 from reprise.store.runs import get_blob, no_run
 
 _MOST_KNOWN = 1000
@@ -70,7 +71,7 @@ def _get_details(tx: Transaction, database: Database, name: RunName) -> RunDetai
         return _with_inside(tx, database, run, spec, None)
     if spec is None:
         spec = get_blob(tx, run.spec_digest)
-    return RunDetails(run, spec, tuple(map(to_task, tx.all(GET_TASKS, run.id))))
+    return RunDetails(run, spec, read_tasks_of_run(tx, run.id))
 
 
 def _with_inside(

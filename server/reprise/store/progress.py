@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from reprise.domain.cache import CacheScope
 from reprise.domain.errors import FenceLost, IllegalMove, NotFound
 from reprise.domain.run import AttemptRow, Finish, Progress, ProgressResult, TaskRow
-from reprise.domain.states import RunState, move_run
+from reprise.domain.states import AttemptState, RunState, move_run
 from reprise.store import leaders
 from reprise.store.cache import put_row
 from reprise.store.database import Transaction
@@ -23,7 +23,10 @@ from reprise.store.prepared import progress as sql
 from reprise.store.references import put_blob, share_files
 from reprise.store.rows import from_failure
 from reprise.store.runs import are_there, log_changes
-from reprise.store.task_progress import ChangeLog, write_attempts, write_tasks
+from reprise.store.segments import drop_tasks, first_with_attempt
+from reprise.store.task_progress import ChangeLog, write_tasks_and_attempts
+
+_LIVING = [int(state) for state in AttemptState if not state.is_terminal]
 
 
 def record_progress(tx: Transaction, progress: Progress) -> ProgressResult:
@@ -48,8 +51,9 @@ def record_progress(tx: Transaction, progress: Progress) -> ProgressResult:
     if progress.leads and not are_refused:
         held_back = leaders.take_lead(tx, scope, progress.run_id, progress.leads, progress.now_ns)
     starts, starting = _not_held_back(progress, held_back)
-    write_tasks(tx, log, progress.tasks if are_refused else [*progress.tasks, *starting])
-    write_attempts(tx, log, progress, () if are_refused else starts)
+    if are_refused:
+        starts = starting = ()
+    write_tasks_and_attempts(tx, log, progress, [*progress.tasks, *starting], starts)
     for entry in progress.cache:
         put_row(tx, scope, entry)
     error = (row[4], row[5]) if progress.error is None else from_failure(progress.error)
@@ -107,13 +111,13 @@ def _end_state(state: RunState, target: RunState, log: ChangeLog) -> RunState:
 
 
 def _finish(tx: Transaction, progress: Progress, finish: Finish) -> None:
-    living = tx.one(sql.LIVING_ATTEMPT, progress.run_id)
+    living = first_with_attempt(tx, progress.run_id, _LIVING)
     if living is not None:
         raise IllegalMove(f"attempt {living[1]} of task {living[0]} has not ended")
     digest = put_blob(tx, finish.records)
     tx.execute(sql.END_RUN, progress.now_ns, digest, progress.run_id, progress.fence)
     insert_details(tx, progress.run_id, finish)
-    tx.execute(sql.DELETE_TASKS, progress.run_id)
+    drop_tasks(tx, progress.run_id)
     leaders.release_run(tx, progress.run_id)
     run_has_ended(tx, progress.run_id, finish.state, progress.now_ns)
 

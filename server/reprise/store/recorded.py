@@ -5,8 +5,8 @@ from __future__ import annotations
 from reprise.domain.names import RunName
 from reprise.domain.run import RecordedRun
 from reprise.store.database import Transaction
+from reprise.store.entries import read_tasks_of_run
 from reprise.store.prepared import recorded as sql
-from reprise.store.prepared.runs import GET_TASKS
 from reprise.store.rows import RUN_WIDTH, to_run
 from reprise.store.runs import get_blob, no_run
 
@@ -19,7 +19,7 @@ def get_recorded(tx: Transaction, name: RunName) -> RecordedRun:
     records_digest, *original = row[RUN_WIDTH:]
     if records_digest is not None:
         return RecordedRun(run, get_blob(tx, records_digest), *original)
-    records = b"".join(_item(record) for *_, record in tx.all(GET_TASKS, run.id))
+    records = b"".join(_item(row.record) for row in read_tasks_of_run(tx, run.id))
     return RecordedRun(run, records, *original)
 
 

@@ -7,15 +7,14 @@ import json
 from typing import Any
 
 from reprise.domain.names import Parent, RunName
-from reprise.domain.run import AttemptRow, Failure, Run, TaskRow
-from reprise.domain.states import AttemptState, RunState, TaskState
+from reprise.domain.run import Failure, Run
+from reprise.domain.states import RunState
 from reprise.store.statement import Row
 
 RUN_WIDTH = 23  # columns of a run
 
 # Looked up by number: calling an enum takes five times as long, and these are made for every row.
 _RUN_STATES = {int(state): state for state in RunState}
-_TASK_STATES = {int(state): state for state in TaskState}
 
 
 def to_run(row: Row) -> Run:
@@ -74,25 +73,6 @@ def to_failure(code: int | None, message: str | None) -> Failure | None:
 
 def from_failure(failure: Failure | None) -> tuple[int | None, str | None]:
     return (None, None) if failure is None else (failure.code, failure.message)
-
-
-def to_task(row: Row) -> TaskRow:
-    return TaskRow(row[0], row[1], _TASK_STATES[row[2]], row[3])
-
-
-def to_attempt(row: Row) -> AttemptRow:
-    task_id, number, state, executor, handle, started_ns, ended_ns, is_counted, exit_ = row
-    return AttemptRow(
-        task_id=task_id,
-        number=number,
-        state=AttemptState(state),
-        executor=executor,
-        handle=handle,
-        started_ns=started_ns,
-        ended_ns=ended_ns,
-        is_counted=bool(is_counted),
-        exit=exit_,
-    )
 
 
 def freeze_run(row: Row) -> bytes:

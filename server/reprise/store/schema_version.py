@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = "0004"  # the newest migration
+SCHEMA_VERSION = "0005"  # the newest migration
 VERSION_TABLE = "alembic_version"

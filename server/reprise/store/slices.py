@@ -12,9 +12,10 @@ from reprise.domain.names import RunName
 from reprise.domain.run import ChangeSlice, StateChange, TaskSlice
 from reprise.store.database import Transaction
 from reprise.store.details import read_part
+from reprise.store.entries import read_tasks_from
 from reprise.store.prepared import slices as sql
 from reprise.store.prepared.runs import GET_RUN
-from reprise.store.rows import to_run, to_task
+from reprise.store.rows import to_run
 from reprise.store.runs import no_run
 
 
@@ -28,9 +29,9 @@ def read_tasks(tx: Transaction, name: RunName, after_task_id: int, limit: int) -
     if ended is not None:
         wire, next_task_id = ended
         return TaskSlice(run, (), wire, next_task_id)
-    rows = tx.all(sql.TASKS_AFTER, run.id, after_task_id, limit + 1)
-    next_task_id = rows[limit][0] if len(rows) > limit else 0
-    return TaskSlice(run, tuple(map(to_task, rows[:limit])), b"", next_task_id)
+    rows = read_tasks_from(tx, run.id, after_task_id + 1, limit + 1)
+    next_task_id = rows[limit].task_id if len(rows) > limit else 0
+    return TaskSlice(run, rows[:limit], b"", next_task_id)
 
 
 def read_changes(tx: Transaction, name: RunName, after_sequence: int, limit: int) -> ChangeSlice:

@@ -1,8 +1,7 @@
 """The tables, one text for SQLite and PostgreSQL.
 
 Invariants: what is written once and has no bound (specs, records, requests) never shares a row with what
-changes, or every change of a state would rewrite it. Partial unique indices hold what the code must never
-break. Times are nanoseconds since the epoch, 0: not yet.
+changes, or every change of a state would rewrite it. Times are nanoseconds since the epoch, 0: not yet.
 """
 
 from __future__ import annotations
@@ -188,33 +187,42 @@ blobs = Table(
 # Apart from the counts, so that counting does not rewrite the bytes.
 blob_bytes = Table("blob_bytes", metadata, _id("id"), _bytes("bytes"))
 
-tasks = Table(
-    "tasks",
+# What becomes of the tasks of a run is kept by segments of neighbours: a row for each task and one for each attempt
+# took most of the time of a write. Each write adds entries, and the last that speaks of a task, or of an attempt,
+# holds; `task_segments`, fixed in length, says where they all stand now. See `store.segments`.
+task_segments = Table(
+    "task_segments",
     metadata,
     _run_id(),
-    _id("task_id"),
-    _text("path"),
-    _number("state"),
-    _bytes("record"),
+    _id("segment"),
+    _number("entries"),  # the number of the last one
+    # One number for each task, 0: there is none.
+    _bytes("states"),
+    _bytes("attempt_states"),  # of a task's last attempt, as the next two
+    _bytes("attempt_numbers"),
+    _bytes("attempt_fences"),
+    sqlite_with_rowid=False,
 )
 
-attempts = Table(
-    "attempts",
+task_entries = Table(
+    "task_entries",
     metadata,
     _run_id(),
-    _id("task_id"),
+    _id("segment"),
     _id("number"),
-    _number("state"),
-    _text("executor"),
-    _bytes("handle"),
-    _number("started_ns"),
-    _number("ended_ns"),
-    _number("is_counted"),
-    _bytes("exit"),
-    _number("fence"),
-    _text("path"),  # of the task, whose own row goes when the run ends
-    # At most one attempt of a task has succeeded (3).
-    _partial_index("uq_attempts_succeeded", "run_id", "task_id", where="state = 3", unique=True),
+    _text("tasks"),  # JSON: [[task id, state, path, bytes of its record]]
+    _bytes("records"),  # one after the other
+    sqlite_with_rowid=False,
+)
+
+# Kept when the run has ended, unlike those of tasks.
+attempt_entries = Table(
+    "attempt_entries",
+    metadata,
+    _run_id(),
+    _id("segment"),
+    _id("number"),
+    _text("attempts"),  # JSON, see `store.entries`
     sqlite_with_rowid=False,
 )
 

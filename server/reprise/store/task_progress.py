@@ -12,13 +12,11 @@ from reprise.domain.errors import IllegalMove
 from reprise.domain.run import AttemptRow, Progress, TaskRow
 from reprise.domain.states import AttemptState, TaskState, move_task
 from reprise.store.database import Transaction
-from reprise.store.prepared import task_progress as sql
-from reprise.store.statement import Row, Statement
+from reprise.store.entries import SEGMENT_BITS, as_text, read_attempts_of_task, read_tasks_from
+from reprise.store.segments import LAST_PLACE, Segment, Segments
 
 # Compared as numbers: these lines run for every task, and an enum's call costs more than the comparison.
 _PENDING = int(TaskState.PENDING)
-# Of so many neighbours one has to be asked for, for all of them to be read.
-_SPARSE = 3
 _LAST_LIVING = int(AttemptState.RUNNING)
 _SUCCEEDED = int(AttemptState.SUCCEEDED)
 _FINAL = frozenset(int(state) for state in TaskState if state.is_terminal)
@@ -39,146 +37,127 @@ class ChangeLog:
         self.changes.append((task_id, attempt, before, after))
 
 
-def write_tasks(tx: Transaction, log: ChangeLog, rows: Sequence[TaskRow]) -> None:
-    # Bytes are given as bytearrays: for them alone the driver of SQLite looks for no adapter, a third of a row's time.
-    if not rows:
-        return
-    run_id = log.run_id
-    states: dict[int, int] = dict(
-        _rows_of(tx, sql.GET_STATES, sql.GET_STATES_BETWEEN, [task.task_id for task in rows], run_id)
-    )
-    inserts: list[Row] = []
-    updates: list[Row] = []
-    for task in rows:
-        task_id, after = task.task_id, int(task.state)
-        before = states.get(task_id)
-        if before is None:
-            if after != _PENDING:
-                move_task(_PENDING, after)
-            inserts.append((run_id, task_id, task.path, after, bytearray(task.record)))
-            log.add(task_id, 0, 0, after)
-        else:
-            if before != after:
-                move_task(before, after)
-                log.add(task_id, 0, before, after)
-            elif before in _FINAL:
-                continue  # said before; an outcome does not change
-            updates.append((after, bytearray(task.record), run_id, task_id))
-        states[task_id] = after
-    tx.execute_many(sql.INSERT_TASK, inserts)
-    tx.execute_many(sql.UPDATE_TASK, updates)
-
-
-def _rows_of(
-    tx: Transaction, by_number: Statement, between: Statement, task_ids: Sequence[int], run_id: int
-) -> list[Row]:
-    """The rows of these tasks, and maybe of some that lie between them.
-
-    The tasks of a fan-out are neighbours: a range is read in a third of the time that naming each of them takes.
-    """
-    first, last = min(task_ids), max(task_ids)
-    if last - first < _SPARSE * len(task_ids):
-        return tx.all(between, run_id, first, last)
-    return tx.all_in(by_number, task_ids, run_id)
-
-
-# Of one task: number -> (state, fence), as they are after what has been written so far.
-_Siblings = dict[int, tuple[int, int]]
-
-
-def write_attempts(tx: Transaction, log: ChangeLog, progress: Progress, starts: Sequence[AttemptRow]) -> None:
-    """First what became of those that ran, then `starts`: those of the progress that nothing speaks against."""
-    concerned = {attempt.task_id for rows in (progress.attempts, starts) for attempt in rows}
-    if not concerned:
-        return
-    known: dict[int, _Siblings] = {task_id: {} for task_id in concerned}
-    found = _rows_of(tx, sql.GET_ATTEMPTS, sql.GET_ATTEMPTS_BETWEEN, sorted(concerned), log.run_id)
-    for task_id, number, state, fence in found:
-        if task_id in known:
-            known[task_id][number] = (state, fence)
-    _write_changes(tx, log, progress.attempts, known)
-    if starts:
-        _write_starts(tx, log, progress, starts, known)
-
-
-def _write_changes(
-    tx: Transaction, log: ChangeLog, rows: Sequence[AttemptRow], known: dict[int, _Siblings]
-) -> None:
-    updates: list[Row] = []
-    for attempt in rows:
-        siblings = known[attempt.task_id]
-        if attempt.number not in siblings:
-            raise IllegalMove(f"attempt {attempt.number} of task {attempt.task_id} was never started")
-        after = int(attempt.state)
-        before, fence = siblings[attempt.number]
-        if before > _LAST_LIVING and before == after:
-            continue  # said before; an outcome does not change
-        if before > _LAST_LIVING or after < before:
-            raise IllegalMove(
-                f"attempt {attempt.number} of task {attempt.task_id} cannot go from "
-                f"{AttemptState(before).name} to {attempt.state.name}"
-            )
-        if after == _SUCCEEDED and any(state == _SUCCEEDED for state, _ in siblings.values()):
-            raise IllegalMove(f"task {attempt.task_id} has succeeded already")
-        if before != after:
-            log.add(attempt.task_id, attempt.number, before, after)
-        siblings[attempt.number] = (after, fence)
-        updates.append((*_values(attempt), log.run_id, attempt.task_id, attempt.number))
-    tx.execute_many(sql.UPDATE_ATTEMPT, updates)
-
-
-def _write_starts(
+def write_tasks_and_attempts(
     tx: Transaction,
     log: ChangeLog,
     progress: Progress,
+    tasks: Sequence[TaskRow],
     starts: Sequence[AttemptRow],
-    known: dict[int, _Siblings],
 ) -> None:
-    paths = {row.task_id: row.path for row in (*progress.tasks, *progress.starting)}
-    fence = progress.fence
-    inserts: list[Row] = []
+    """`tasks` and `starts`: those of the progress that nothing speaks against."""
+    concerned = {row.task_id for row in tasks}
+    concerned.update([row.task_id for row in progress.attempts], [row.task_id for row in starts])
+    if not concerned:
+        return
+    segments = Segments(tx, log.run_id, concerned)
+    _change_tasks(segments, log, tasks)
+    # What became of those that ran comes before what starts.
+    for attempt in progress.attempts:
+        _change_attempt(tx, segments, log, attempt)
+    paths = {row.task_id: row.path for row in tasks}
     for start in starts:
-        task_id, number, state = start.task_id, start.number, int(start.state)
-        siblings = known[task_id]
-        if siblings.get(number) == (state, fence):
-            continue  # this very start, said before
-        _check_may_start(start, siblings)
-        siblings[number] = (state, fence)
-        path = paths.get(task_id)
-        if path is None:
-            path = paths[task_id] = _path(tx, log.run_id, task_id)
-        inserts.append((log.run_id, task_id, number, *_values(start), fence, path))
-        log.add(task_id, number, 0, state)
-    tx.execute_many(sql.INSERT_ATTEMPT, inserts)
+        _start_attempt(tx, segments, log, start, progress.fence, paths)
+    segments.write()
 
 
-def _check_may_start(start: AttemptRow, siblings: _Siblings) -> None:
-    if start.state > _LAST_LIVING:
-        raise IllegalMove(f"attempt {start.number} of task {start.task_id} cannot begin at its end")
-    for number, (state, _) in siblings.items():
-        if number >= start.number:
-            raise IllegalMove(f"attempt {start.number} of task {start.task_id} was started before")
-        if state == _SUCCEEDED or state <= _LAST_LIVING:
-            raise IllegalMove(
-                f"task {start.task_id} cannot start again: attempt {number} is {AttemptState(state).name}"
-            )
+def _change_tasks(segments: Segments, log: ChangeLog, rows: Sequence[TaskRow]) -> None:
+    number = -1
+    for task_id, path, state, record in rows:
+        if task_id >> SEGMENT_BITS != number:
+            number, segment = task_id >> SEGMENT_BITS, segments.of(task_id)
+            states, entries, records = segment.states, segment.tasks, segment.records
+        place, after = task_id & LAST_PLACE, int(state)
+        before = states[place]
+        if before == 0:
+            if after != _PENDING:
+                move_task(_PENDING, after)
+            log.add(task_id, 0, 0, after)
+        elif before != after:
+            move_task(before, after)
+            log.add(task_id, 0, before, after)
+        elif before in _FINAL:
+            continue  # said before; an outcome does not change
+        states[place] = after
+        entries.append((task_id, after, path, len(record)))
+        records.append(record)
+
+
+def _change_attempt(tx: Transaction, segments: Segments, log: ChangeLog, attempt: AttemptRow) -> None:
+    task_id, number, after = attempt.task_id, attempt.number, int(attempt.state)
+    segment, place = segments.of(task_id), task_id & LAST_PLACE
+    last = segment.attempt_numbers[place]
+    before = segment.attempt_states[place] if number == last else _earlier(tx, log.run_id, task_id, number)
+    if not before:
+        raise IllegalMove(f"attempt {number} of task {task_id} was never started")
+    if before > _LAST_LIVING and before == after:
+        return  # said before; an outcome does not change
+    if before > _LAST_LIVING or after < before:
+        raise IllegalMove(
+            f"attempt {number} of task {task_id} cannot go from "
+            f"{AttemptState(before).name} to {attempt.state.name}"
+        )
+    if before != after:
+        log.add(task_id, number, before, after)
+    segment.attempt_states[place] = after
+    _add(segment, attempt, segment.attempt_fences[place], "")
+
+
+def _earlier(tx: Transaction, run_id: int, task_id: int, number: int) -> int:
+    """The state of an attempt that is not the task's last; 0: there was none. It has ended, or no other had started."""
+    found = read_attempts_of_task(tx, run_id, task_id)
+    return next((entry[2] for entry in found if entry[1] == number), 0)
+
+
+def _start_attempt(
+    tx: Transaction, segments: Segments, log: ChangeLog, start: AttemptRow, fence: int, paths: dict[int, str]
+) -> None:
+    task_id, number, state = start.task_id, start.number, int(start.state)
+    segment, place = segments.of(task_id), task_id & LAST_PLACE
+    last, last_state = segment.attempt_numbers[place], segment.attempt_states[place]
+    if last == number and last_state == state and segment.attempt_fences[place] == fence:
+        return  # this very start, said before
+    _check_may_start(start, last, last_state)
+    if not segment.states[place]:
+        raise IllegalMove(f"task {task_id}, which is to start, does not exist")
+    path = paths.get(task_id)
+    if path is None:
+        path = paths[task_id] = _path(tx, log.run_id, task_id)
+    segment.attempt_states[place] = state
+    segment.attempt_numbers[place], segment.attempt_fences[place] = number, fence
+    _add(segment, start, fence, path)
+    log.add(task_id, number, 0, state)
 
 
 def _path(tx: Transaction, run_id: int, task_id: int) -> str:
-    row = tx.one(sql.GET_PATH, run_id, task_id)
-    if row is None:
-        raise IllegalMove(f"task {task_id}, which is to start, does not exist")
-    path: str = row[0]
-    return path
+    (row,) = read_tasks_from(tx, run_id, task_id, 1)
+    return row.path
 
 
-def _values(attempt: AttemptRow) -> Row:
-    return (
-        int(attempt.state),
-        attempt.executor,
-        attempt.handle,
-        attempt.started_ns,
-        attempt.ended_ns,
-        int(attempt.is_counted),
-        attempt.exit,
+def _check_may_start(start: AttemptRow, last: int, last_state: int) -> None:
+    """`last`: the task's last attempt, 0: there was none. No attempt before it lives or has succeeded."""
+    if start.state > _LAST_LIVING:
+        raise IllegalMove(f"attempt {start.number} of task {start.task_id} cannot begin at its end")
+    if last >= start.number:
+        raise IllegalMove(f"attempt {start.number} of task {start.task_id} was started before")
+    if last and (last_state == _SUCCEEDED or last_state <= _LAST_LIVING):
+        raise IllegalMove(
+            f"task {start.task_id} cannot start again: attempt {last} is {AttemptState(last_state).name}"
+        )
+
+
+def _add(segment: Segment, attempt: AttemptRow, fence: int, path: str) -> None:
+    segment.attempts.append(
+        (
+            attempt.task_id,
+            attempt.number,
+            int(attempt.state),
+            attempt.executor,
+            as_text(attempt.handle),
+            attempt.started_ns,
+            attempt.ended_ns,
+            int(attempt.is_counted),
+            as_text(attempt.exit),
+            fence,
+            path,
+        )
     )

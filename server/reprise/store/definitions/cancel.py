@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import insert, select, update
 
 from reprise.domain.states import RunState
 from reprise.store.construct import Construct, param
-from reprise.store.tables import run_details, runs, tasks
+from reprise.store.tables import run_details, runs
 
 LOCK_BY_NAME = Construct(
     select(runs.c.id, runs.c.state, runs.c.event_seq)
@@ -44,5 +44,4 @@ END_CANCELLED = Construct(
     "now_ns",
     "run_id",
 )
-DELETE_TASKS = Construct(delete(tasks).where(tasks.c.run_id == param("run_id")), "run_id")
 INSERT_DETAILS = Construct(insert(run_details))

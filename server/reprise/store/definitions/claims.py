@@ -6,10 +6,9 @@ from sqlalchemy import select, text, update
 
 from reprise.store.construct import Construct, param
 from reprise.store.definitions.columns import (
-    ATTEMPT_COLUMNS,
     RUN_COLUMNS,
 )
-from reprise.store.tables import IS_ACTIVE, attempts, run_payloads, runs
+from reprise.store.tables import IS_ACTIVE, run_payloads, runs
 
 FREE = Construct(
     select(runs.c.id)
@@ -35,12 +34,6 @@ GET_CLAIMED = Construct(
     select(*RUN_COLUMNS, run_payloads.c.request, runs.c.original_records_digest)
     .select_from(runs.join(run_payloads))
     .where(runs.c.id == param("run_id")),
-    "run_id",
-)
-GET_ATTEMPTS = Construct(
-    select(*ATTEMPT_COLUMNS)
-    .where(attempts.c.run_id == param("run_id"))
-    .order_by(attempts.c.task_id, attempts.c.number),
     "run_id",
 )
 RENEW = Construct(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from reprise.store.tables import attempts, run_payloads, runs, tasks
+from reprise.store.tables import run_payloads, runs
 
 RUN_COLUMNS = (
     runs.c.id,
@@ -32,16 +32,3 @@ RUN_COLUMNS = (
     run_payloads.c.header_wire,
 )
 SELECT_RUN = select(*RUN_COLUMNS).select_from(runs.join(run_payloads))
-
-TASK_COLUMNS = (tasks.c.task_id, tasks.c.path, tasks.c.state, tasks.c.record)
-ATTEMPT_COLUMNS = (
-    attempts.c.task_id,
-    attempts.c.number,
-    attempts.c.state,
-    attempts.c.executor,
-    attempts.c.handle,
-    attempts.c.started_ns,
-    attempts.c.ended_ns,
-    attempts.c.is_counted,
-    attempts.c.exit,
-)

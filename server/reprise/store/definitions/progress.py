@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 
-from reprise.domain.states import AttemptState
 from reprise.store.construct import Construct, param
-from reprise.store.tables import attempts, runs, tasks
+from reprise.store.tables import runs
 
 LOCK = Construct(
     select(
@@ -51,14 +50,4 @@ END_RUN = Construct(
     "digest",
     "run_id",
     "fence",
-)
-DELETE_TASKS = Construct(delete(tasks).where(tasks.c.run_id == param("run_id")), "run_id")
-LIVING_ATTEMPT = Construct(
-    select(attempts.c.task_id, attempts.c.number)
-    .where(
-        attempts.c.run_id == param("run_id"),
-        attempts.c.state <= int(AttemptState.RUNNING),
-    )
-    .limit(1),
-    "run_id",
 )

@@ -5,14 +5,13 @@ from __future__ import annotations
 from sqlalchemy import case, func, insert, select
 
 from reprise.store.construct import Construct, param
-from reprise.store.definitions.columns import RUN_COLUMNS, SELECT_RUN, TASK_COLUMNS
+from reprise.store.definitions.columns import RUN_COLUMNS, SELECT_RUN
 from reprise.store.tables import (
     events,
     request_ids,
     run_labels,
     run_payloads,
     runs,
-    tasks,
 )
 
 BY_NAME = (
@@ -23,9 +22,6 @@ BY_NAME = (
 GET_RUN = Construct(SELECT_RUN.where(*BY_NAME), "project", "location", "job_id")
 GET_RUN_BY_ID = Construct(SELECT_RUN.where(runs.c.id == param("run_id")), "run_id")
 GET_ID = Construct(select(runs.c.id).where(*BY_NAME), "project", "location", "job_id")
-GET_TASKS = Construct(
-    select(*TASK_COLUMNS).where(tasks.c.run_id == param("run_id")).order_by(tasks.c.task_id), "run_id"
-)
 # The records are those of a run, or, where it ended before anything started, those that it was to begin with.
 _RECORDS = (
     func.coalesce(runs.c.records_digest, runs.c.original_records_digest),

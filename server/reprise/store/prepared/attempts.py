@@ -2,19 +2,18 @@
 
 from reprise.store.statement import Form, Statement
 
-FIND = Statement(
+HOLDING = Statement(
     sqlite=Form(
-        'SELECT attempts.task_id, attempts.number, attempts.state \n'
-        'FROM attempts \n'
-        'WHERE attempts.run_id = ? AND (attempts.path = ? OR attempts.task_id = ?) ORDER BY attempts.path = ? DESC, attempts.number DESC'
-        , (0, 1, 2, 1), ()
+        'SELECT attempt_entries.attempts \n'
+        'FROM attempt_entries \n'
+        'WHERE attempt_entries.run_id = ? AND instr(attempt_entries.attempts, ?) > 0'
     ),
 )
 
-LIVING = Statement(
+OF_ACTIVE_RUNS = Statement(
     sqlite=Form(
-        'SELECT attempts.handle \n'
-        'FROM attempts JOIN runs ON attempts.run_id = runs.id \n'
-        'WHERE runs.state IN (1, 2, 3, 6) AND attempts.executor = ? AND attempts.state IN (1, 2) ORDER BY runs.id'
+        'SELECT runs.id, attempt_entries.attempts \n'
+        'FROM runs JOIN attempt_entries ON attempt_entries.run_id = runs.id \n'
+        'WHERE runs.state IN (1, 2, 3, 6) ORDER BY runs.id, attempt_entries.segment, attempt_entries.number'
     ),
 )

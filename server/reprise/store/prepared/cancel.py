@@ -24,12 +24,6 @@ END_CANCELLED = Statement(
     ),
 )
 
-DELETE_TASKS = Statement(
-    sqlite=Form(
-        'DELETE FROM tasks WHERE tasks.run_id = ?'
-    ),
-)
-
 INSERT_DETAILS = Statement(
     sqlite=Form(
         'INSERT INTO run_details (run_id, details_wire) VALUES (?, ?)'

@@ -37,14 +37,6 @@ GET_CLAIMED = Statement(
     ),
 )
 
-GET_ATTEMPTS = Statement(
-    sqlite=Form(
-        'SELECT attempts.task_id, attempts.number, attempts.state, attempts.executor, attempts.handle, attempts.started_ns, attempts.ended_ns, attempts.is_counted, attempts.exit \n'
-        'FROM attempts \n'
-        'WHERE attempts.run_id = ? ORDER BY attempts.task_id, attempts.number'
-    ),
-)
-
 RENEW = Statement(
     sqlite=Form(
         'UPDATE runs SET lease_until_ns=? WHERE state IN (1, 2, 3, 6) AND runs.owner = ?'

@@ -22,19 +22,3 @@ END_RUN = Statement(
         , (0, 1, 4, 5, 2, 3), ('', 0)
     ),
 )
-
-DELETE_TASKS = Statement(
-    sqlite=Form(
-        'DELETE FROM tasks WHERE tasks.run_id = ?'
-    ),
-)
-
-LIVING_ATTEMPT = Statement(
-    sqlite=Form(
-        'SELECT attempts.task_id, attempts.number \n'
-        'FROM attempts \n'
-        'WHERE attempts.run_id = ? AND attempts.state <= ?\n'
-        ' LIMIT ? OFFSET ?'
-        , (0, 1, 2, 3), (2, 1, 0)
-    ),
-)

@@ -26,14 +26,6 @@ GET_ID = Statement(
     ),
 )
 
-GET_TASKS = Statement(
-    sqlite=Form(
-        'SELECT tasks.task_id, tasks.path, tasks.state, tasks.record \n'
-        'FROM tasks \n'
-        'WHERE tasks.run_id = ? ORDER BY tasks.task_id'
-    ),
-)
-
 GET_ORIGINAL = Statement(
     sqlite=Form(
         'SELECT runs.id, runs.project, runs.location, runs.job_id, runs.display_name, runs.state, runs.pipeline_name, runs.labels, runs.spec_digest, runs.created_ns, runs.updated_ns, runs.started_ns, runs.ended_ns, runs.error_code, runs.error_message, runs.original_id, runs.original_name, runs.template_uri, runs.schedule_name, runs.fence, runs.owner, runs.warnings, run_payloads.header_wire, run_payloads.request, coalesce(runs.records_digest, runs.original_records_digest) AS coalesce_1, CASE WHEN (runs.records_digest IS NULL) THEN runs.original_records_id ELSE ? END AS anon_1, CASE WHEN (runs.records_digest IS NULL) THEN runs.original_records_name ELSE ? END AS anon_2 \n'

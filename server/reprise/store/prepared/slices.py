@@ -2,16 +2,6 @@
 
 from reprise.store.statement import Form, Statement
 
-TASKS_AFTER = Statement(
-    sqlite=Form(
-        'SELECT tasks.task_id, tasks.path, tasks.state, tasks.record \n'
-        'FROM tasks \n'
-        'WHERE tasks.run_id = ? AND tasks.task_id > ? ORDER BY tasks.task_id\n'
-        ' LIMIT ? OFFSET ?'
-        , (0, 1, 2, 3), (0,)
-    ),
-)
-
 CHANGES_AFTER = Statement(
     sqlite=Form(
         'SELECT events.seq, events.at_ns, events.changes \n'
