@@ -44,7 +44,16 @@ def test_a_renewal_tells_of_a_cancel_and_of_what_was_lost(store: SqlStore) -> No
     claim(store, "taken", "b")
     store.request_cancel(name_of("running"), T0)
     store.request_cancel(name_of("pending"), T0)
+    assert store.owned_runs("a") == [(running.run.id, RunState.CANCELLING)]
     assert store.renew_leases("a", T0, 10.0) == [(running.run.id, RunState.CANCELLING)]
+
+
+def test_looking_at_what_is_owned_renews_no_lease(store: SqlStore) -> None:
+    store.create_run(new_run("one"))
+    claimed_ids(store, "a", T0)
+    assert len(store.owned_runs("a")) == 1
+    assert claimed_ids(store, "b", T0 + 10 * SECOND) == ["one"]
+    assert store.owned_runs("a") == []
 
 
 def test_runs_that_have_ended_are_not_claimed(store: SqlStore) -> None:

@@ -103,10 +103,16 @@ class RunDriver:
         self._cancel_told.set()
         self._something.set()
 
-    async def drive(self) -> None:
+    def begin(self) -> engine.Decisions:
+        """Start the machine, or take it up again where the records left it; to be driven from there. In any thread."""
+        return self._machine.begin(self._now_ns())
+
+    async def drive(self, begun: engine.Decisions) -> None:
         """Go on with the run until it has ended. Errors: FenceLost; whatever else is a fault of this server."""
         try:
-            decisions: engine.Decisions | None = self._begin()
+            decisions: engine.Decisions | None = begun
+            self._queue.extend(decision.launch for decision in begun.decisions)
+            self._keep_back()
             while True:
                 if decisions is not None and decisions.HasField("run_ended"):
                     await self._finish(decisions.run_ended)
@@ -188,12 +194,6 @@ class RunDriver:
     @property
     def _is_keeping_back(self) -> bool:
         return self._is_fail_fast and self._machine.has_failed
-
-    def _begin(self) -> engine.Decisions:
-        decisions = self._machine.begin(self._now_ns())
-        self._queue.extend(decision.launch for decision in decisions.decisions)
-        self._keep_back()
-        return decisions
 
     def _advance(self) -> engine.Decisions | None:
         outcomes, self._ended = self._ended, []
@@ -402,12 +402,16 @@ class RunDriver:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._cancel_told.wait(), _STORE_PAUSE_S)
 
+    def _encoded(self, outputs: engine.Values) -> tuple[bytes, Sequence[DetailsPart]]:
+        """The records of an ended run, and its tasks as clients read them."""
+        records = self._machine.all_records()
+        return records, self._encode_details(self.run, records, outputs)
+
     async def _finish(self, ended: engine.RunEnded) -> None:
         running = self._machine.any_running()
         if running is not None:  # a fault of the core must not be written down as an outcome
             raise RuntimeError(f"{self.run.name}: the run ended while {running} was running")
-        records = await asyncio.to_thread(self._machine.all_records)
-        details = await asyncio.to_thread(self._encode_details, self.run, records, ended.outputs)
+        records, details = await asyncio.to_thread(self._encoded, ended.outputs)
         await self._record(
             Progress(
                 run_id=self.run.id,

@@ -183,8 +183,12 @@ class Scheduler:
         while has_more and not self._is_stopping:
             has_more = await self._claim_some(host)
             now_ns = self._now_ns()
-            if is_woken or now_ns >= self._renew_at_ns:
+            if now_ns >= self._renew_at_ns:
                 await self._renew(now_ns)
+                is_woken = False
+            elif is_woken:
+                # A run was created, or a cancel asked for: that is seen without a write, for which others would wait.
+                await self._look_after_owned(self._store.owned_runs, self._settings.owner)
                 is_woken = False
         await self._housekeeping.look_around()
 
@@ -206,8 +210,14 @@ class Scheduler:
     async def _renew(self, now_ns: int) -> None:
         settings = self._settings
         self._renew_at_ns = now_ns + int(settings.lease_s / 3 * 1e9)
+        await self._look_after_owned(self._store.renew_leases, settings.owner, now_ns, settings.lease_s)
+
+    async def _look_after_owned(
+        self, ask: Callable[P, Sequence[tuple[int, RunState]]], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Let go of runs that are not this server's any more, and hand on cancels."""
         before = set(self._drivers)
-        held = dict(await self._in_thread(self._store.renew_leases, settings.owner, now_ns, settings.lease_s))
+        held = dict(await self._in_thread(ask, *args, **kwargs))
         for run_id in before & set(self._drivers):
             if run_id not in held:
                 # It may just have ended; then its own driver is about to say so.
@@ -228,19 +238,9 @@ class Scheduler:
     async def _drive_to_the_end(self, claimed: ClaimedRun, host: LeafHost) -> None:
         run = claimed.run
         try:
-            asked = await asyncio.to_thread(self._asked, claimed)
-            driver = await asyncio.to_thread(
-                RunDriver,
-                claimed,
-                asked,
-                host,
-                self._write,
-                self._encode_details,
-                self._now_ns,
-                self._settings.limits.host + self._settings.look_ahead,
-            )
+            asked, driver, begun = await asyncio.to_thread(self._begin, claimed, host)
             self._drivers[run.id] = driver
-            await driver.drive()
+            await driver.drive(begun)
             # It holds no lease any more, which is no reason to break off what follows.
             self._drivers.pop(run.id, None)
             await self._keep_for_reruns(run, asked, driver.ended_records)
@@ -252,6 +252,20 @@ class Scheduler:
         except Exception as error:
             _log.exception("%s: cannot be driven now; it is tried again", run.name)
             await self._hold_off(run, error)
+
+    def _begin(self, claimed: ClaimedRun, host: LeafHost) -> tuple[Pieces, RunDriver, engine.Decisions]:
+        """All that comes before anything is written or started. A large run takes a while, so not on the loop."""
+        asked = self._asked(claimed)
+        driver = RunDriver(
+            claimed,
+            asked,
+            host,
+            self._write,
+            self._encode_details,
+            self._now_ns,
+            self._settings.limits.host + self._settings.look_ahead,
+        )
+        return asked, driver, driver.begin()
 
     async def _keep_for_reruns(self, run: Run, asked: Pieces, records: bytes) -> None:
         """Compile a run that has ended. It only spares reruns work, so nothing depends on its success."""

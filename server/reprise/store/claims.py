@@ -52,6 +52,10 @@ def _get_claimed(tx: Transaction, run_id: int) -> ClaimedRun:
 
 def renew_leases(tx: Transaction, owner: str, now_ns: int, lease_s: float) -> Sequence[tuple[int, RunState]]:
     tx.execute(sql.RENEW, now_ns + int(lease_s * 1e9), owner)
+    return owned_runs(tx, owner)
+
+
+def owned_runs(tx: Transaction, owner: str) -> Sequence[tuple[int, RunState]]:
     return [(run_id, RunState(state)) for run_id, state in tx.all(sql.OWNED, owner)]
 
 

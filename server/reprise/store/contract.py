@@ -153,6 +153,10 @@ class Store(Protocol):
         """Renew all leases of `owner`; gives (run id, state) of the runs it still owns."""
         ...
 
+    def owned_runs(self, owner: str) -> Sequence[tuple[int, RunState]]:
+        """As `renew_leases` gives them; changes nothing."""
+        ...
+
     def release_run(self, run_id: int, fence: int) -> None:
         """Give up the hold of a run, so that any server may claim it at once. Nothing happens where it is lost."""
         ...

@@ -157,6 +157,9 @@ class SqlStore:
             lambda tx: claims.renew_leases(tx, owner, now_ns, lease_s), is_urgent=True
         )
 
+    def owned_runs(self, owner: str) -> Sequence[tuple[int, RunState]]:
+        return self._database.read(lambda tx: claims.owned_runs(tx, owner))
+
     def release_run(self, run_id: int, fence: int) -> None:
         self._database.mutate(lambda tx: claims.release_run(tx, run_id, fence), is_urgent=True)
 
