@@ -192,6 +192,10 @@ class PipelineService:
     def get(self, name: RunName) -> RunDetails:
         return self._store.get_details(name)
 
+    def get_run(self, name: RunName) -> Run:
+        """A run without its inside, whose reading takes longer the more tasks it has. Errors: NotFound."""
+        return self._store.get_run(name)
+
     def tasks(self, name: RunName, after_task_id: int, limit: int) -> TaskSlice:
         """Some tasks of a run, without reading the others. Errors: NotFound."""
         return self._store.get_tasks(name, after_task_id, limit)

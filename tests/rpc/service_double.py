@@ -101,6 +101,9 @@ class ServiceDouble:
             raise errors.NotFound(metadata={"name": str(name)})
         return self.runs[name]
 
+    def get_run(self, name: RunName) -> Run:
+        return self.get(name).run
+
     def tasks(self, name: RunName, after_task_id: int, limit: int) -> TaskSlice:
         return TaskSlice(self.get(name).run)
 

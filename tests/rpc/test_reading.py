@@ -104,8 +104,22 @@ def test_a_run_that_goes_on_shows_its_tasks_from_their_rows(call: Caller, servic
     assert job.job_detail.task_details[0].state == Task.RUNNING
 
 
-def test_a_missing_run_is_not_found(call: Caller) -> None:
+def test_who_asks_for_nothing_of_the_inside_gets_the_rest_without_its_being_read(
+    call: Caller, stored: RunDetails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = get(call)
+    for name in ("pipeline_spec", "job_detail"):
+        whole.ClearField(name)
+    monkeypatch.setattr(ServiceDouble, "get", lambda *_: pytest.fail("the inside was read"))
+    monkeypatch.setattr(ServiceDouble, "get_run", lambda *_: stored.run)
+    assert get(call, *(descriptor.name for descriptor, _ in whole.ListFields())) == whole
+    assert get(call, "state") == pipeline_job_pb2.PipelineJob(state=whole.state)
+
+
+@pytest.mark.parametrize("paths", [(), ("state",)])
+def test_a_missing_run_is_not_found(call: Caller, paths: tuple[str, ...]) -> None:
     request = pipeline_service_pb2.GetPipelineJobRequest(name=NAME)
+    request.read_mask.paths.extend(paths)
     assert call.refused(GET, request).code is grpc.StatusCode.NOT_FOUND
 
 

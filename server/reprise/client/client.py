@@ -217,15 +217,19 @@ class Client:
                 return operation
 
     def watch(
-        self, run: str, timeout_s: float | None = None, outage_s: float = 60.0
+        self,
+        run: str,
+        timeout_s: float | None = None,
+        outage_s: float = 60.0,
+        fields: Sequence[str] = _PROGRESS,
     ) -> Iterator[jobs.PipelineJob]:
-        """The run, without its spec, at once and whenever it has changed, until it has ended.
+        """The run, or these fields of it and its state, at once and whenever they have changed, until it has ended.
 
         Goes on over an outage of the server that is shorter than `outage_s`. Errors: TimeoutError.
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         request = service.GetPipelineJobRequest(name=self.run_name(run))
-        request.read_mask.paths.extend(_PROGRESS)
+        request.read_mask.paths.extend({*fields, "state"})
         last: jobs.PipelineJob | None = None
         pause_s = _FIRST_PAUSE_S
         while True:
@@ -280,9 +284,10 @@ class Client:
 
     def wait(self, run: str, timeout_s: float | None = None) -> jobs.PipelineJob:
         """The run when it has ended, without its spec. Errors: TimeoutError."""
-        for job in self.watch(run, timeout_s):  # noqa: B007 (the last one is the answer)
+        # Of a run that goes on, its tasks would be read and sent each time.
+        for _ in self.watch(run, timeout_s, fields=("state", "update_time")):
             pass
-        return job
+        return next(self.watch(run))
 
     def logs(
         self, run: str, task: str, attempt: int = 0, offset: int = 0, follow: bool = False

@@ -75,6 +75,16 @@ def _field(number: int, payload: bytes) -> tuple[bytes, ...]:
     return (field_head(number, len(payload)), payload) if payload else ()
 
 
+def masked(
+    name: RunName, mask: ReadMask, get_run: Callable[[RunName], Run], get: Callable[[RunName], RunDetails]
+) -> bytes:
+    """A PipelineJob. `get` is asked only where the mask wants something of the run's inside: many only ask its state,
+    and often."""
+    if mask.wants("pipeline_spec") or mask.wants_tasks:
+        return details(get(name), mask)
+    return run(get_run(name), mask=mask)
+
+
 def details(found: RunDetails, mask: ReadMask = _EVERYTHING) -> bytes:
     """A PipelineJob with what the mask asks for of its inside."""
     if not mask.wants_tasks:

@@ -50,7 +50,7 @@ class PipelineHandlers:
     def get_pipeline_job(self, data: bytes, call: Call) -> bytes:
         name, mask = self._get_requests.read(data)
         call.needs(Permission.GET, name.parent)
-        return encode.details(self._service.get(name), mask)
+        return encode.masked(name, mask, self._service.get_run, self._service.get)
 
     def list_pipeline_jobs(self, data: bytes, call: Call) -> bytes:
         query, mask = requests.list_runs(data, self._projects)
