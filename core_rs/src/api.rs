@@ -1,5 +1,7 @@
 //! The functions of the core as bytes to bytes; what a binding in any language wraps.
 
+use std::sync::Arc;
+
 use crate::details::DetailPart;
 use crate::machine::Machine;
 use crate::messages::{
@@ -11,6 +13,8 @@ use crate::presence;
 use crate::recorded::{News, Recorded};
 use crate::records::{Moves, Records};
 use crate::render::PlacedLaunch;
+use crate::spec::problems::Problems;
+use crate::spec::{read_spec, Spec};
 use crate::wire::WireError;
 
 /// RunRequest to PlanResult. What is wrong with the request is told inside.
@@ -65,11 +69,22 @@ pub fn plan_unchanged(graph: &[u8], labels: &[u8], asked: &[u8]) -> Vec<u8> {
 ///
 /// # Errors
 /// What is wrong with the request, in one text.
-pub fn machine(pieces: &Pieces<'_>) -> Result<Machine, String> {
+pub fn machine(pieces: &Pieces<'_>, spec: Option<Arc<Spec>>) -> Result<Machine, String> {
     let request = pieces.decode().map_err(|error| format!("not a RunRequest: {error}"))?;
-    crate::plan::machine(&request).map_err(|problems| {
-        problems.iter().map(|problem| format!("{}: {}", problem.field, problem.message)).collect::<Vec<_>>().join("; ")
-    })
+    crate::plan::machine(&request, spec).map_err(|problems| in_one_text(&problems))
+}
+
+/// A spec, read once for the machines of all runs that have it.
+///
+/// # Errors
+/// What is wrong with it, in one text.
+pub fn spec(bytes: &[u8]) -> Result<Spec, String> {
+    let mut problems = Problems::default();
+    read_spec(bytes, &mut problems).ok_or_else(|| in_one_text(&problems.into_vec()))
+}
+
+fn in_one_text(problems: &[Problem]) -> String {
+    problems.iter().map(|problem| format!("{}: {}", problem.field, problem.message)).collect::<Vec<_>>().join("; ")
 }
 
 /// Events to Decisions.
@@ -87,11 +102,12 @@ pub fn advance(machine: &mut Machine, events: &[u8]) -> Result<Vec<u8>, String> 
 /// What is wrong with the request or the records, in one text.
 pub fn recorded<'a>(
     pieces: &Pieces<'_>,
+    spec: Option<Arc<Spec>>,
     stored: impl IntoIterator<Item = &'a [u8]>,
     moves: impl IntoIterator<Item = (i32, i32)>,
 ) -> Result<Recorded, String> {
     let records = Records::new(Moves::new(moves), stored).map_err(|error| error.to_string())?;
-    Ok(Recorded { machine: machine(pieces)?, records })
+    Ok(Recorded { machine: machine(pieces, spec)?, records })
 }
 
 /// Leaves that have ended (a LeafEnded each) or left nothing, each with how its processes were, to the Decisions that

@@ -211,14 +211,18 @@ const TAGS_AND_LENGTHS: usize = 8;
 /// The field of a PlanResult that holds its tasks.
 const TASKS: u32 = 3;
 
-/// The machine of a run that may be made.
+/// The machine of a run that may be made. With a `spec` that has been read before, the request's is not looked at.
 ///
 /// # Errors
 /// What is wrong with the request.
-pub fn machine(request: &RunRequest<'_>) -> Result<Machine, Vec<Problem>> {
+pub fn machine(request: &RunRequest<'_>, spec: Option<Arc<Spec>>) -> Result<Machine, Vec<Problem>> {
     let mut problems = Problems::default();
     let mut result = PlanResult::default();
-    if let Some(checked) = read_and_check(request, &mut problems, &mut result) {
+    let checked = match spec {
+        Some(spec) => check_inputs(spec, request, &mut problems, &mut result),
+        None => read_and_check(request, &mut problems, &mut result),
+    };
+    if let Some(checked) = checked {
         let mut warnings = Vec::new();
         let records = &mut || read_records(request);
         let mut prior = prior(request, &checked, records(), &mut problems, &mut warnings);
@@ -278,7 +282,15 @@ fn read_and_check(request: &RunRequest<'_>, problems: &mut Problems, result: &mu
         Some(original) if request.spec.is_empty() => &original.spec,
         _ => &request.spec,
     };
-    let spec = Arc::new(read_spec(bytes, problems)?);
+    check_inputs(Arc::new(read_spec(bytes, problems)?), request, problems, result)
+}
+
+fn check_inputs(
+    spec: Arc<Spec>,
+    request: &RunRequest<'_>,
+    problems: &mut Problems,
+    result: &mut PlanResult,
+) -> Option<Checked> {
     result.pipeline_name.clone_from(&spec.pipeline_name);
     result.schema_version.clone_from(&spec.schema_version);
     result.requirements = requirements::requirements(&spec);

@@ -4,6 +4,7 @@
 
 use std::mem::MaybeUninit;
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::Arc;
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::ffi;
@@ -319,6 +320,21 @@ fn to_rows<'py>(py: Python<'py>, rows: Vec<Row>) -> Vec<RecordRow<'py>> {
     rows.into_iter().map(|row| (row.task_id, row.path, row.state, PyBytes::new(py, &row.record))).collect()
 }
 
+/// A compiled pipeline that has been read and checked: for the machines of all runs of it.
+#[pyclass(frozen, module = "reprise._core")]
+struct Spec {
+    spec: Arc<crate::spec::Spec>,
+}
+
+#[pymethods]
+impl Spec {
+    #[new]
+    fn new(py: Python<'_>, spec: &[u8]) -> PyResult<Self> {
+        let spec = guarded(py, || api::spec(spec))?.map_err(PyValueError::new_err)?;
+        Ok(Spec { spec: Arc::new(spec) })
+    }
+}
+
 /// The state machine of one run, and the records of its tasks.
 #[pyclass(frozen, module = "reprise._core")]
 struct Run {
@@ -357,7 +373,7 @@ impl Run {
 #[pymethods]
 impl Run {
     #[new]
-    #[pyo3(signature = (request, spec=None, records=None, stored=Vec::new(), moves=Vec::new()))]
+    #[pyo3(signature = (request, spec=None, records=None, stored=Vec::new(), moves=Vec::new(), read_spec=None))]
     fn new(
         py: Python<'_>,
         request: &[u8],
@@ -365,9 +381,11 @@ impl Run {
         records: Option<&[u8]>,
         stored: Vec<PyBackedBytes>,
         moves: Vec<(i32, i32)>,
+        read_spec: Option<&Spec>,
     ) -> PyResult<Self> {
         let stored = stored.iter().map(|record| &**record);
-        let recorded = guarded(py, || api::recorded(&pieces(request, spec, records), stored, moves))?;
+        let read_spec = read_spec.map(|read| Arc::clone(&read.spec));
+        let recorded = guarded(py, || api::recorded(&pieces(request, spec, records), read_spec, stored, moves))?;
         let recorded = recorded.map_err(PyValueError::new_err)?;
         Ok(Run { recorded: std::sync::Mutex::new(Some(recorded)) })
     }
@@ -510,5 +528,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(digest_paths, module)?)?;
     module.add_function(wrap_pyfunction!(fingerprint_paths, module)?)?;
     module.add_class::<Renderer>()?;
+    module.add_class::<Spec>()?;
     module.add_class::<Run>()
 }

@@ -314,7 +314,7 @@ fn no_bytes_make_the_core_panic() {
             bytes[at] = next() as u8;
         }
         let _ = _core::api::plan(&bytes);
-        if let Ok(mut machine) = _core::api::machine(&_core::pieces::Pieces::whole(&bytes)) {
+        if let Ok(mut machine) = _core::api::machine(&_core::pieces::Pieces::whole(&bytes), None) {
             let _ = _core::api::advance(&mut machine, &[]);
             let _ = _core::api::advance(&mut machine, &bytes);
         }

@@ -113,6 +113,12 @@ class Renderer:
 
 _Row = tuple[int, str, int, bytes]
 
+class Spec:
+    """A compiled pipeline that has been read and checked, for any number of runs."""
+
+    def __new__(cls, spec: bytes) -> Spec:
+        """Of a google.protobuf.Struct; ValueError, with all that is wrong with it."""
+
 class Run:
     """The deterministic state machine of one run, and the records of its tasks. Atomic; safe from any thread.
 
@@ -126,8 +132,11 @@ class Run:
         records: bytes | None = None,
         stored: Sequence[bytes] = [],
         moves: Sequence[tuple[int, int]] = [],
+        read_spec: Spec | None = None,
     ) -> Run:
-        """The machine of an engine.RunRequest; its engine.TaskRecords as stored; the allowed moves of their states."""
+        """The machine of an engine.RunRequest; its engine.TaskRecords as stored; the allowed moves of their states.
+
+        With a `read_spec` no other spec is looked at."""
 
     def advance(self, events: bytes) -> bytes:
         """engine.Events to engine.Decisions, past the records; the first call starts the run."""

@@ -203,6 +203,9 @@ def plan_unchanged(graph: bytes, labels: bytes, asked: engine.RunRequest) -> byt
     return _core.plan_unchanged(graph, labels, asked.SerializeToString())
 
 
+ReadSpec = _core.Spec
+"""A compiled pipeline that has been read and checked. Made of its bytes; raises ValueError if anything is wrong."""
+
 # Given with the machine, so that there is one table of them.
 _MOVES = [(int(state), int(target)) for state, targets in TASK_MOVES.items() for target in targets]
 
@@ -214,11 +217,12 @@ class RunMachine:
     Invariant: a record changes only along the moves of `domain.states`, and is in step with what the machine has said.
     """
 
-    def __init__(self, asked: Pieces, stored: Sequence[bytes] = ()) -> None:
-        """`stored`: the engine.TaskRecords that an earlier server has left.
+    def __init__(self, asked: Pieces, stored: Sequence[bytes] = (), spec: ReadSpec | None = None) -> None:
+        """`stored`: the engine.TaskRecords that an earlier server has left. `spec`: that of `asked`, read before.
 
         Errors: ValueError if anything is wrong with the request, which `plan` would have told, or with the records."""
-        self._run = _core.Run(asked.request.SerializeToString(), asked.spec, asked.records, stored, _MOVES)
+        request = asked.request.SerializeToString()
+        self._run = _core.Run(request, asked.spec, asked.records, stored, _MOVES, spec)
 
     def advance(self, events: engine.Events) -> engine.Decisions:
         """What follows from these events, past the records; the first call starts the run, with whatever events.

@@ -44,7 +44,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((length, rest)) = bytes.split_first() else { return };
     let (story, request) = rest.split_at(usize::from(*length).min(rest.len()));
     let pieces = Pieces { request, spec: &[], records: &[], cache: &[] };
-    let Ok(mut run) = recorded(&pieces, [], MOVES) else { return };
+    let Ok(mut run) = recorded(&pieces, None, [], MOVES) else { return };
     let mut open = BTreeSet::new();
     let Ok(begun) = run.begin(1) else { return };
     launched(&begun, &mut open);
@@ -69,7 +69,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     store(run.records.take_dirty(), &mut stored);
     let _ = run.records.encode_all();
-    let mut again = recorded(&pieces, stored.values().map(Vec::as_slice), MOVES).expect("it was read before");
+    let mut again = recorded(&pieces, None, stored.values().map(Vec::as_slice), MOVES).expect("it was read before");
     let Ok(begun) = again.begin(4) else { return };
     let mut open_again = BTreeSet::new();
     launched(&begun, &mut open_again);

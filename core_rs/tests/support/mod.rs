@@ -363,7 +363,7 @@ pub fn run(request: &RunRequest<'_>, mut answer: impl FnMut(&Launch) -> LeafEnde
 }
 
 pub fn machine(request: &RunRequest<'_>) -> Machine {
-    plan::machine(request).unwrap_or_else(|problems| panic!("problems: {problems:?}"))
+    plan::machine(request, None).unwrap_or_else(|problems| panic!("problems: {problems:?}"))
 }
 
 /// A plan without problems, by path.

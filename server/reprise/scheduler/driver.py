@@ -27,7 +27,7 @@ from reprise.domain.run import (
 )
 from reprise.domain.states import RunState
 from reprise.pb.engine.v1 import engine_pb2 as engine
-from reprise.plan import Pieces, RunMachine
+from reprise.plan import Pieces, ReadSpec, RunMachine
 from reprise.scheduler.leaf import Leaf, LeafHost, LeafOutcome, Start
 from reprise.scheduler.places import RunPlaces
 from reprise.scheduler.plain import PlainLeaves, PlainSuccess
@@ -67,15 +67,18 @@ class RunDriver:
         encode_details: EncodeDetails,
         now_ns: Callable[[], int],
         window: int,
+        spec: ReadSpec | None = None,
     ) -> None:
-        """`window`: how many leaves are looked after at once, waiting ones included; the rest is queued cheaply."""
+        """`window`: how many leaves are looked after at once, waiting ones included; the rest is queued cheaply.
+        `spec`: that of `asked`, read before.
+        """
         self.run = claimed.run
         self._state = claimed.run.state
         settings = asked.request.settings
         outputs_uri = f"{settings.pipeline_root}/{settings.job_id}"
         outputs_dir = str(host.artifacts.local_path(outputs_uri) or "")
         self.places = RunPlaces(self.run.id, host.runs_dir, settings, outputs_uri, outputs_dir)
-        self._machine = RunMachine(asked, [row.record for row in claimed.tasks])
+        self._machine = RunMachine(asked, [row.record for row in claimed.tasks], spec)
         self._attempts: dict[int, list[AttemptRow]] = {}
         for attempt in claimed.attempts:
             self._attempts.setdefault(attempt.task_id, []).append(attempt)

@@ -31,6 +31,7 @@ from reprise.scheduler.admission import Admission, HostCapacity, TaskLimits
 from reprise.scheduler.driver import EncodeDetails, RunDriver
 from reprise.scheduler.housekeeping import Housekeeping
 from reprise.scheduler.leaf import LeafHost
+from reprise.scheduler.recent_specs import RecentSpecs
 from reprise.scheduler.sharing import Sharing
 from reprise.scheduler.staging import Staging
 from reprise.store.contract import Store
@@ -93,6 +94,7 @@ class Scheduler:
         self._housekeeping = Housekeeping(
             store, settings.data_dir, settings.retention_s, now_ns, self._writers
         )
+        self._specs = RecentSpecs()
         self._fault: BaseException | None = None
         self._renew_at_ns = 0
 
@@ -264,6 +266,7 @@ class Scheduler:
             self._encode_details,
             self._now_ns,
             self._settings.limits.host + self._settings.look_ahead,
+            self._specs.read(claimed.run.spec_digest, claimed.spec),
         )
         return asked, driver, driver.begin()
 
