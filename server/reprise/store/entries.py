@@ -15,8 +15,9 @@ from reprise.store.database import Transaction
 from reprise.store.prepared import entries as sql
 from reprise.store.statement import Row
 
-SEGMENT_BITS = 8
-"""Tasks are of one segment if their ids differ in these last bits alone."""
+SEGMENT_BITS = 6
+"""Tasks are of one segment if their ids differ in these last bits alone. So few that what is written of a segment each
+time, 14 bytes for each place, fits into a page beside others: a chain writes it for one task."""
 
 TaskEntry = tuple[int, int, str, int]
 """Task id, state, path, bytes of the record."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from reprise.store.database import Transaction
@@ -18,6 +18,8 @@ from reprise.store.statement import Row
 
 SIZE = 1 << SEGMENT_BITS
 LAST_PLACE = SIZE - 1
+# Of so many neighbours one has to be asked for, for all of them to be read: a text with numbers in it is compiled anew.
+_SPARSE = 3
 
 
 class Segment:
@@ -64,11 +66,11 @@ class Segments:
     """Those of a run that a transaction changes."""
 
     def __init__(self, tx: Transaction, run_id: int, task_ids: Iterable[int]) -> None:
-        """`task_ids`: of all tasks that it concerns."""
+        """`task_ids`: of all tasks that it concerns, one at least."""
         self._tx = tx
         self.run_id = run_id
         numbers = sorted({task_id >> SEGMENT_BITS for task_id in task_ids})
-        found = {row[0]: row for row in tx.all_in(sql.GET, numbers, run_id)} if numbers else {}
+        found = {row[0]: row for row in _rows_of(tx, run_id, numbers)}
         self._known = found.keys()
         self._segments = {number: Segment(number, found.get(number)) for number in numbers}
 
@@ -104,6 +106,14 @@ def drop_tasks(tx: Transaction, run_id: int) -> None:
     """The run has ended: its records say what became of its tasks. Its attempts are kept."""
     tx.execute(sql.DROP_TASKS, run_id)
     tx.execute(sql.DROP_SEGMENTS, run_id)
+
+
+def _rows_of(tx: Transaction, run_id: int, numbers: Sequence[int]) -> list[Row]:
+    """Of these segments, and maybe of some that lie between them."""
+    first, last = numbers[0], numbers[-1]
+    if last - first < _SPARSE * len(numbers):
+        return tx.all(sql.GET_BETWEEN, run_id, first, last)
+    return tx.all_in(sql.GET, numbers, run_id)
 
 
 def _numbers(kind: str, stored: bytes | None = None) -> array[Any]:

@@ -19,6 +19,16 @@ GET = Construct(
     select(*_COLUMNS).where(task_segments.c.run_id == param("run_id"), task_segments.c.segment.in_(ids())),
     "run_id",
 )
+GET_BETWEEN = Construct(
+    select(*_COLUMNS).where(
+        task_segments.c.run_id == param("run_id"),
+        task_segments.c.segment >= param("first"),
+        task_segments.c.segment <= param("last"),
+    ),
+    "run_id",
+    "first",
+    "last",
+)
 GET_ALL = Construct(
     select(task_segments.c.segment, task_segments.c.attempt_states, task_segments.c.attempt_numbers)
     .where(task_segments.c.run_id == param("run_id"))

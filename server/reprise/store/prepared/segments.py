@@ -10,6 +10,14 @@ GET = Statement(
     ),
 )
 
+GET_BETWEEN = Statement(
+    sqlite=Form(
+        'SELECT task_segments.segment, task_segments.entries, task_segments.states, task_segments.attempt_states, task_segments.attempt_numbers, task_segments.attempt_fences \n'
+        'FROM task_segments \n'
+        'WHERE task_segments.run_id = ? AND task_segments.segment >= ? AND task_segments.segment <= ?'
+    ),
+)
+
 GET_ALL = Statement(
     sqlite=Form(
         'SELECT task_segments.segment, task_segments.attempt_states, task_segments.attempt_numbers \n'

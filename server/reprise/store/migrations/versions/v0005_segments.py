@@ -16,7 +16,7 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-_BITS = 8
+_BITS = 6
 _SIZE = 1 << _BITS
 _TASKS = "SELECT run_id, task_id, state, path, record FROM tasks ORDER BY run_id, task_id"
 _ATTEMPTS = (
