@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +54,9 @@ def make_authorizer(wanted: Authorizer | str | None) -> Authorizer:
 
 
 def _loaded(group: str, field: str, name: str) -> Any:
+    # Loaded for a name alone: what reads entry points takes a twentieth of the time until a server is up.
+    from importlib import metadata
+
     found = metadata.entry_points(group=group)
     for entry in found:
         if entry.name == name:

@@ -8,9 +8,7 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
-import platform
 import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -76,6 +74,8 @@ def serve(arguments: argparse.Namespace) -> int:
 
 def demo(arguments: argparse.Namespace) -> int:
     """A server of its own, and the story told on it; 0 only if everything was as the story says."""
+    import tempfile
+
     from reprise.client.client import Client
     from reprise.client.errors import CallError
     from reprise.demo.story import DemoFailed, tell_story
@@ -101,6 +101,8 @@ def demo(arguments: argparse.Namespace) -> int:
 
 def doctor(arguments: argparse.Namespace) -> int:
     """What this machine can do; exit code 1 if it lacks what nothing works without."""
+    import platform
+
     from reprise.client.client import Client
     from reprise.client.errors import CallError
     from reprise.workplace import capabilities

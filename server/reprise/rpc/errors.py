@@ -8,7 +8,7 @@ headers.
 from __future__ import annotations
 
 import logging
-import uuid
+import secrets
 from collections.abc import Sequence
 
 from google.protobuf import any_pb2
@@ -53,7 +53,7 @@ def status_of(error: Exception) -> status_pb2.Status:
         code = _code_of(type(error))
         if code is not None:
             return _known(error, code)
-    opaque_id = uuid.uuid4().hex
+    opaque_id = secrets.token_hex(16)
     _log.error("unforeseen failure %s", opaque_id, exc_info=error)
     status = status_pb2.Status(
         code=Code.INTERNAL,

@@ -9,6 +9,7 @@ import re
 import urllib.parse
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from google.api import annotations_pb2, http_pb2
@@ -57,7 +58,7 @@ class Route:
     body: str
     party: Party
     fields: tuple[str, ...]
-    pattern: re.Pattern[str]
+    pattern: str
 
     @property
     def request(self) -> Descriptor:
@@ -85,6 +86,11 @@ class RouteTable:
         self.routes = tuple(routes)
         self.prefixes = frozenset(route.template.split("/")[1] for route in self.routes)
 
+    @cached_property
+    def _patterns(self) -> tuple[tuple[Route, re.Pattern[str]], ...]:
+        # For the first request: a server is up sooner without them, and may never be asked over HTTP.
+        return tuple((route, re.compile(route.pattern)) for route in self.routes)
+
     def is_known(self, path: str) -> bool:
         """Whether the path is in the part of the address space that belongs to the API."""
         return path.startswith("/") and path.split("/")[1] in self.prefixes
@@ -94,8 +100,8 @@ class RouteTable:
         found: Route | None = None
         variables: dict[str, str] = {}
         allowed = set()
-        for route in self.routes:
-            match = route.pattern.fullmatch(path)
+        for route, pattern in self._patterns:
+            match = pattern.fullmatch(path)
             if match is None:
                 continue
             allowed.add(route.verb)
@@ -140,7 +146,7 @@ def _route(service: ServiceDescriptor, method: MethodDescriptor, verb: str, rule
         body=rule.body,
         party=_PARTIES.get(template.split("/")[1], Party.REPRISE),
         fields=tuple(fields),
-        pattern=re.compile("".join(parts)),
+        pattern="".join(parts),
     )
 
 
