@@ -79,7 +79,7 @@ class NothingMaker:
         *,
         run_id: int,
         number: int,
-        attempt_dir: Path,
+        attempt_dir: str,
         views: Views = NO_VIEWS,
     ) -> AttemptSpec:
         return self.make_at_once(
@@ -93,7 +93,7 @@ class NothingMaker:
         *,
         run_id: int,
         number: int,
-        attempt_dir: Path,
+        attempt_dir: str,
         views: Views = NO_VIEWS,
     ) -> AttemptSpec:
         return AttemptSpec(run_id, launch.task_id, number, attempt_dir, ("true",), {}, attempt_dir, "", 1.0)

@@ -53,7 +53,9 @@ class Workbench:
         number = next(self._numbers)
         env = {"PATH": os.environ["PATH"], "FIFO": str(self.fifo), "PIDS": str(self.pids)}
         attempt_dir = self.folder / "attempts" / str(number)
-        return AttemptSpec(1, 1, number, attempt_dir, argv, env, self.folder, "image", grace_s, timeout_s)
+        return AttemptSpec(
+            1, 1, number, str(attempt_dir), argv, env, str(self.folder), "image", grace_s, timeout_s
+        )
 
     def python(self, code: str, grace_s: float = 0.2, timeout_s: float | None = None) -> AttemptSpec:
         program = _PRELUDE + textwrap.dedent(code)

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from dataclasses import asdict, replace
 from pathlib import Path
 
 from containers import HOST_CONFIG, IMAGE, Podman
@@ -50,10 +49,8 @@ def executor_at(data_dir: Path, socket: str) -> Executor:
 
 def spec_of(fields: dict[str, object]) -> AttemptSpec:
     """The attempt that `Place.fields` wrote down."""
-    paths = {name: Path(str(fields[name])) for name in ("attempt_dir", "cwd")}
-    several = {name: tuple(Path(path) for path in fields[name]) for name in ("read_paths", "write_paths")}  # type: ignore[attr-defined]
-    words = {name: tuple(fields[name]) for name in ("argv", "args")}  # type: ignore[arg-type]
-    return AttemptSpec(**{**fields, **paths, **several, **words})  # type: ignore[arg-type]
+    several = ("argv", "args", "read_paths", "write_paths", "folders")
+    return AttemptSpec(**{**fields, **{name: tuple(fields[name]) for name in several}})  # type: ignore[arg-type]
 
 
 class Place:
@@ -96,15 +93,15 @@ class Place:
             run_id=1,
             task_id=1,
             number=number,
-            attempt_dir=attempt_dir,
+            attempt_dir=str(attempt_dir),
             argv=("sh", "-c"),
             args=(script,),
             env=env,
-            cwd=attempt_dir / "work",
+            cwd=str(attempt_dir / "work"),
             image=IMAGE,
             grace_s=grace_s,
             timeout_s=timeout_s,
-            write_paths=(self.shared,),
+            write_paths=(str(self.shared),),
         )
 
     async def told(self) -> str:
@@ -147,7 +144,7 @@ class Place:
 
     def killed_server(self, spec: AttemptSpec) -> bytes:
         """The handle of an attempt that was started by a server which was then killed with -9."""
-        fields = json.dumps(asdict(replace(spec)), default=str)
+        fields = json.dumps(spec._asdict())
         tests = str(Path(__file__).parent.parent)
         command = [sys.executable, "-c", _SERVER, tests, str(self.data_dir), self._socket, fields]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as server:
@@ -157,7 +154,7 @@ class Place:
         return handle
 
     def log(self, spec: AttemptSpec) -> bytes:
-        return (spec.attempt_dir / "log").read_bytes()
+        return (Path(spec.attempt_dir) / "log").read_bytes()
 
     def survivors(self) -> list[str]:
         """Processes of this place's attempts that are not dead, inside containers or not."""

@@ -26,8 +26,8 @@ data, fields = pathlib.Path(sys.argv[1]), json.loads(sys.argv[2])
 async def main():
     executor = SubprocessExecutor(data, use_cgroup=fields["use_cgroup"])
     await executor.open()
-    spec = AttemptSpec(1, 1, 1, pathlib.Path(fields["dir"]), tuple(fields["argv"]), fields["env"],
-                       pathlib.Path(fields["cwd"]), "image", fields["grace_s"])
+    spec = AttemptSpec(1, 1, 1, fields["dir"], tuple(fields["argv"]), fields["env"],
+                       fields["cwd"], "image", fields["grace_s"])
     handle = executor.handle(spec)
     await executor.start(spec, handle)
     print(handle.decode(), flush=True)
@@ -41,10 +41,10 @@ def killed_server(bench: Workbench, code: str, grace_s: float = 0.2) -> bytes:
     spec = bench.python(textwrap.dedent(code), grace_s=grace_s)
     fields = {
         "use_cgroup": bench.use_cgroup,
-        "dir": str(spec.attempt_dir),
+        "dir": spec.attempt_dir,
         "argv": spec.argv,
         "env": dict(spec.env),
-        "cwd": str(spec.cwd),
+        "cwd": spec.cwd,
         "grace_s": grace_s,
     }
     command = [sys.executable, "-c", SERVER, str(bench.folder / "data"), json.dumps(fields)]
@@ -242,7 +242,7 @@ def test_what_the_spawner_refuses_has_not_started(bench: Workbench) -> None:
         executor = bench.executor()
         await executor.open()
         spec = bench.spec("true")
-        object.__setattr__(spec, "grace_s", "not a number")
+        spec = spec._replace(grace_s="not a number")
         handle = await bench.begin(executor, spec)
         end = await executor.wait(handle)
         await executor.close()

@@ -27,10 +27,10 @@ def spec_in(folder: Path, **more: object) -> AttemptSpec:
         run_id=1,
         task_id=2,
         number=1,
-        attempt_dir=attempt_dir,
+        attempt_dir=str(attempt_dir),
         argv=("run",),
         env={"A": "1"},
-        cwd=attempt_dir / "work",
+        cwd=str(attempt_dir / "work"),
         image="some/image:1",
         grace_s=1.0,
         **more,  # type: ignore[arg-type]
@@ -50,12 +50,12 @@ def test_a_container_sees_its_own_folders_its_outputs_and_its_inputs_read_only(t
     below.mkdir(parents=True)
     spec = spec_in(
         tmp_path,
-        read_paths=(made, missing, below),
-        write_paths=(tmp_path / "out" / "7", tmp_path / "out" / "7" / "x"),
+        read_paths=(str(made), str(missing), str(below)),
+        write_paths=(str(tmp_path / "out" / "7"), str(tmp_path / "out" / "7" / "x")),
     )
     assert mounts(create_body(spec, "id", "", {})) == {
-        str(spec.attempt_dir / "work"): False,
-        str(spec.attempt_dir / "tmp"): False,
+        f"{spec.attempt_dir}/work": False,
+        f"{spec.attempt_dir}/tmp": False,
         str(tmp_path / "out" / "7"): False,
         str(made): True,
     }
@@ -245,7 +245,9 @@ def test_leftovers_of_this_data_directory_are_removed_and_nothing_else(
 def made(engine: Podman, tmp_path: Path, rendered: messages.Rendered, vouched: bool = False) -> AttemptSpec:
     maker = ContainerMaker(Images(EngineApi(engine.socket)), are_devices_vouched=vouched)
     launch = messages.Launch(task_id=2)
-    making = maker.make(launch, rendered, run_id=1, number=1, attempt_dir=tmp_path / "attempt", views=Views())
+    making = maker.make(
+        launch, rendered, run_id=1, number=1, attempt_dir=str(tmp_path / "attempt"), views=Views()
+    )
     return asyncio.run(making)
 
 

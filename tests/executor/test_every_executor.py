@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 
 import pytest
 from reprise.executor.contract import Cause, Exit
@@ -33,13 +34,12 @@ def test_exit_code_output_and_times_are_kept(place: Place) -> None:
 def test_a_task_sees_its_variables_and_starts_in_its_folder(place: Place) -> None:
     spec = place.spec('echo "$SHARED"; pwd; echo done > here; echo done > "$SHARED/there"')
     assert place.end_of(spec).is_success
-    assert place.log(spec).decode().split() == [str(place.shared), str(spec.cwd)]
-    assert (spec.cwd / "here").read_text() == (place.shared / "there").read_text() == "done\n"
+    assert place.log(spec).decode().split() == [str(place.shared), spec.cwd]
+    assert (Path(spec.cwd) / "here").read_text() == (place.shared / "there").read_text() == "done\n"
 
 
 def test_a_program_that_does_not_exist_is_not_started(place: Place) -> None:
-    spec = place.spec("")
-    object.__setattr__(spec, "argv", ("no-such-program-anywhere",))
+    spec = place.spec("")._replace(argv=("no-such-program-anywhere",))
     end = place.end_of(spec)
     assert end.cause is Cause.NOT_STARTED
     assert "no-such-program-anywhere" in end.message

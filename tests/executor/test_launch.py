@@ -79,7 +79,7 @@ class Leaf:
     async def make(self) -> AttemptSpec:
         maker = HostMaker(HostEnvironment(Path(sys.executable), self.folder), server_env=dict(os.environ))
         return await maker.make(
-            self.launch(), self.rendered(), run_id=1, number=1, attempt_dir=self.attempt_dir
+            self.launch(), self.rendered(), run_id=1, number=1, attempt_dir=str(self.attempt_dir)
         )
 
     def run(self) -> tuple[Exit, str]:
@@ -209,4 +209,4 @@ def test_a_problem_of_rendering_is_the_reason(tmp_path: Path) -> None:
     rendered.problems.add(field="args[0]", message="no such input: x")
     maker = HostMaker(HostEnvironment(Path(sys.executable), tmp_path))
     with pytest.raises(CannotLaunch, match="no such input: x"):
-        asyncio.run(maker.make(leaf.launch(), rendered, run_id=1, number=1, attempt_dir=tmp_path / "a"))
+        asyncio.run(maker.make(leaf.launch(), rendered, run_id=1, number=1, attempt_dir=str(tmp_path / "a")))

@@ -95,7 +95,7 @@ def test_a_missing_working_folder_is_named(bench: Workbench) -> None:
         executor = bench.executor()
         await executor.open()
         spec = bench.spec("true")
-        object.__setattr__(spec, "cwd", Path("/no/such/folder"))
+        spec = spec._replace(cwd="/no/such/folder")
         end = await executor.wait(await bench.begin(executor, spec))
         await executor.close()
         return end

@@ -109,7 +109,7 @@ class Maker:
         *,
         run_id: int,
         number: int,
-        attempt_dir: Path,
+        attempt_dir: str,
         views: Views = NO_VIEWS,
     ) -> AttemptSpec:
         if launch.name == self.refused:
@@ -123,7 +123,7 @@ class Maker:
         *,
         run_id: int,
         number: int,
-        attempt_dir: Path,
+        attempt_dir: str,
         views: Views = NO_VIEWS,
     ) -> AttemptSpec | None:
         if launch.task_id in self.slow:

@@ -19,7 +19,6 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +84,7 @@ class ContainerExecutor:
 
     def handle(self, spec: AttemptSpec) -> bytes:
         name = f"reprise-{spec.run_id}-{spec.task_id}-{spec.number}-{os.urandom(6).hex()}"
-        folder = str(spec.attempt_dir)
-        return ContainerHandle(name, folder, spec.grace_s, spec.timeout_s, memory_kills()).encode()
+        return ContainerHandle(name, spec.attempt_dir, spec.grace_s, spec.timeout_s, memory_kills()).encode()
 
     async def start(self, spec: AttemptSpec, handle: bytes) -> None:
         """Start the attempt, at most once for a handle. What the engine refuses is told by `wait`, as NOT_STARTED."""
@@ -260,7 +258,7 @@ class ContainerExecutor:
         is_whole = await copy_log(self._api, attempt.name, path, self._log_limit_bytes, is_followed=False)
         ended = exit_of(attempt, found)
         if not is_whole:
-            ended = replace(ended, message=f"{ended.message}; the log is incomplete".lstrip("; "))
+            ended = ended._replace(message=f"{ended.message}; the log is incomplete".lstrip("; "))
         await asyncio.to_thread(write_exit, _files(attempt), ended)
         return ended
 
@@ -362,11 +360,11 @@ def _data_dir_id(data_dir: Path) -> str:
 
 def _make_folders(spec: AttemptSpec) -> None:
     for folder in spec.folders:
-        folder.mkdir(parents=True, exist_ok=True)
+        Path(folder).mkdir(parents=True, exist_ok=True)
 
 
 def _open_to_all(spec: AttemptSpec) -> None:
     """The image runs as another user, who has to write where the attempt's outputs go."""
-    for folder in (spec.attempt_dir / "work", spec.attempt_dir / "tmp", *spec.write_paths):
+    for folder in map(Path, (f"{spec.attempt_dir}/work", f"{spec.attempt_dir}/tmp", *spec.write_paths)):
         for one in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
             one.chmod(0o777)

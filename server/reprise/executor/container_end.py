@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -64,21 +63,21 @@ def exit_of(attempt: ContainerHandle, found: Mapping[str, Any]) -> Exit:
         kill_method="container engine",
     )
     if ended.cause is Cause.CANCELLED:
-        return replace(ended, message="stopped because the run was cancelled")
+        return ended._replace(message="stopped because the run was cancelled")
     if ended.cause is Cause.TIMED_OUT:
-        return replace(
-            ended, message=f"stopped because it ran longer than its limit of {attempt.timeout_s} s"
+        return ended._replace(
+            message=f"stopped because it ran longer than its limit of {attempt.timeout_s} s"
         )
     limit = int((found.get("HostConfig") or {}).get("Memory") or 0)
     # Not every engine sees it: killed, under a limit, while the kernel killed for want of memory, says the same.
     is_likely = code == _KILLED and limit > 0 and memory_kills() > attempt.memory_kills
     if (state.get("OOMKilled") and code != 0) or is_likely:
         words = f"its limit of {limit} bytes" if limit else "what this host has"
-        return replace(ended, cause=Cause.OUT_OF_MEMORY, message=f"killed for using more memory than {words}")
+        return ended._replace(cause=Cause.OUT_OF_MEMORY, message=f"killed for using more memory than {words}")
     words = f"the container ended with exit code {code}" if code else ""
     if code > 128 and code - 128 <= 64:
         words += f" (as after signal {code - 128})"
-    return replace(ended, message="; ".join(part for part in (words, str(state.get("Error") or "")) if part))
+    return ended._replace(message="; ".join(part for part in (words, str(state.get("Error") or "")) if part))
 
 
 def survived(attempt: ContainerHandle, state: Mapping[str, Any]) -> Exit:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from reprise.executor.contract import AttemptSpec
 from reprise.executor.images import Images, ImageUnavailable
@@ -47,7 +46,7 @@ class ContainerMaker:
         *,
         run_id: int,
         number: int,
-        attempt_dir: Path,
+        attempt_dir: str,
         views: Views = NO_VIEWS,
     ) -> AttemptSpec:
         """As AttemptMaker says, with the image there."""
@@ -67,7 +66,7 @@ class ContainerMaker:
         if not is_small((*command, *args)):
             command, args = _by_file(folders, command + args), ()
         check_size((*command, *args))
-        env = {"TMPDIR": str(folders.temporary), **self.task_env}
+        env = {"TMPDIR": folders.temporary, **self.task_env}
         env.update((variable.name, variable.value) for variable in rendered.env)
         return attempt_spec(
             launch,

@@ -106,7 +106,7 @@ def create_body(
     elif spec.args:
         body["Cmd"] = list(spec.args)
     if not working_dir:
-        body["WorkingDir"] = str(spec.cwd)
+        body["WorkingDir"] = spec.cwd
     return body
 
 
@@ -131,9 +131,9 @@ def _host_config(spec: AttemptSpec, wanted: Mapping[str, Any]) -> Mapping[str, A
 
 
 def _mounts(spec: AttemptSpec) -> list[Mapping[str, Any]]:
-    writable = _outermost((spec.attempt_dir / "work", spec.attempt_dir / "tmp", *spec.write_paths))
+    writable = _outermost((f"{spec.attempt_dir}/work", f"{spec.attempt_dir}/tmp", *spec.write_paths))
     readable = [path for path in _outermost(spec.read_paths) if path.exists()]
-    component = spec.attempt_dir / "component"
+    component = Path(spec.attempt_dir) / "component"
     if component.exists():
         readable.append(component)
     return [_bind(path, False) for path in writable] + [
@@ -145,10 +145,10 @@ def _bind(path: Path, is_read_only: bool) -> Mapping[str, Any]:
     return {"Type": "bind", "Source": str(path), "Target": str(path), "ReadOnly": is_read_only}
 
 
-def _outermost(paths: Iterable[Path]) -> list[Path]:
+def _outermost(paths: Iterable[str]) -> list[Path]:
     """Those that do not lie below another."""
     found: list[Path] = []
-    for path in sorted(set(paths)):
+    for path in sorted(set(map(Path, paths))):
         if not any(path.is_relative_to(outer) for outer in found):
             found.append(path)
     return found

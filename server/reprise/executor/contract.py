@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 
 class Cause(StrEnum):
@@ -22,22 +21,22 @@ class Cause(StrEnum):
     LOST = "lost"  # neither alive nor spooled
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptSpec:
+class AttemptSpec(NamedTuple):
     """One attempt, ready to start. Paths are absolute; argv, args, env and cwd are what the process sees.
 
     An empty `argv` is the entrypoint of the image, where the executor has images; `args` follow it. `read_paths` and
     `write_paths` are all that the attempt may see of this host beside folders of its own: its input artifacts, and
     where its outputs go. They are the same paths on both sides. The executor makes `folders` before the start.
+    Paths are texts: to make a `Path` takes longer than all the rest of it, and they are made for every attempt.
     """
 
     run_id: int
     task_id: int
     number: int
-    attempt_dir: Path  # the executor's own files: launch.json, exit.json, log
+    attempt_dir: str  # the executor's own files: launch.json, exit.json, log
     argv: tuple[str, ...]
     env: Mapping[str, str]
-    cwd: Path
+    cwd: str
     image: str
     grace_s: float
     timeout_s: float | None = None
@@ -46,9 +45,9 @@ class AttemptSpec:
     args: tuple[str, ...] = ()
     cpu_request: float = 0.0
     memory_request_bytes: float = 0.0
-    read_paths: tuple[Path, ...] = ()
-    write_paths: tuple[Path, ...] = ()
-    folders: tuple[Path, ...] = ()
+    read_paths: tuple[str, ...] = ()
+    write_paths: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,7 @@ class Survivor:
     command: str
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(NamedTuple):
     cause: Cause
     exit_code: int | None = None
     signal: int | None = None

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from reprise.executor.contract import AttemptSpec
 from reprise.executor.environment import Interpreter, Requirements, inheritable, inherited_environment
@@ -54,12 +54,11 @@ class Limits:
     timeout_s: float = 0.0  # of an attempt that names no shorter one; 0: none
 
 
-@dataclass(frozen=True, slots=True)
-class Views:
+class Views(NamedTuple):
     """Where an attempt finds its inputs and leaves its outputs, as paths of this host."""
 
-    inputs: tuple[Path, ...] = ()
-    outputs: tuple[Path, ...] = ()
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
 
 
 NO_VIEWS = Views()
@@ -75,7 +74,7 @@ class AttemptMaker(Protocol):
         *,
         run_id: int,
         number: int,
-        attempt_dir: Path,
+        attempt_dir: str,
         views: Views = NO_VIEWS,
     ) -> AttemptSpec:
         """The attempt, with all there that it needs to start but its folders.
@@ -96,7 +95,7 @@ class PromptMaker(AttemptMaker, Protocol):
         *,
         run_id: int,
         number: int,
-        attempt_dir: Path,
+        attempt_dir: str,
         views: Views = NO_VIEWS,
     ) -> AttemptSpec | None:
         """As `make`; None: something has to be waited for, and `make` has to be asked."""
@@ -112,13 +111,12 @@ class _Wanted:
     requirements: Requirements
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """The arguments of `make` that say which attempt it is."""
 
     run_id: int
     number: int
-    attempt_dir: Path
+    attempt_dir: str
     views: Views
 
 
@@ -147,7 +145,7 @@ class HostMaker:
         *,
         run_id: int,
         number: int,
-        attempt_dir: Path,
+        attempt_dir: str,
         views: Views = NO_VIEWS,
     ) -> AttemptSpec:
         """As AttemptMaker says, with the environment installed."""
@@ -163,7 +161,7 @@ class HostMaker:
         *,
         run_id: int,
         number: int,
-        attempt_dir: Path,
+        attempt_dir: str,
         views: Views = NO_VIEWS,
     ) -> AttemptSpec | None:
         """As PromptMaker says."""
@@ -218,7 +216,7 @@ class HostMaker:
         env = inherited_environment(self.server_env, interpreter.bin_dir)
         if interpreter.environment is not None:
             env["VIRTUAL_ENV"] = str(interpreter.environment)
-        env["TMPDIR"] = str(folders.temporary)
+        env["TMPDIR"] = folders.temporary
         env.update(self.task_env)
         for variable in rendered.env:
             value = variable.value
@@ -228,32 +226,25 @@ class HostMaker:
         return env
 
 
-@dataclass(frozen=True, slots=True)
 class Folders:
     """Where one attempt may write, and what it runs."""
 
-    attempt: Path
+    __slots__ = ("component", "temporary", "work")
 
-    @property
-    def temporary(self) -> Path:
-        return self.attempt / "tmp"
+    def __init__(self, attempt_dir: str) -> None:
+        self.temporary = f"{attempt_dir}/tmp"
+        self.work = f"{attempt_dir}/work"
+        self.component = f"{attempt_dir}/component"
 
-    @property
-    def work(self) -> Path:
-        return self.attempt / "work"
-
-    @property
-    def component(self) -> Path:
-        return self.attempt / "component"
-
-    def wanted(self, others: Iterable[Path]) -> tuple[Path, ...]:
+    def wanted(self, others: Iterable[str]) -> tuple[str, ...]:
         """All that have to be there before the start."""
         return (self.temporary, self.work, *sorted(others))
 
     def put_source(self, program: PythonProgram) -> Path:
         """Keep the program's source where the attempt finds it."""
-        self.component.mkdir(parents=True, exist_ok=True)
-        source = self.component / "ephemeral_component.py"
+        component = Path(self.component)
+        component.mkdir(parents=True, exist_ok=True)
+        source = component / "ephemeral_component.py"
         source.write_text(program.source, encoding="utf-8")
         return source
 
@@ -266,7 +257,7 @@ class Folders:
         arguments = ("--component_module_path", str(source), *program.arguments)
         if is_small(arguments):
             return (python, "-m", program.module, *arguments)
-        stored = self.component / "arguments.json"
+        stored = Path(self.component) / "arguments.json"
         stored.write_text(json.dumps([program.module, arguments]), encoding="utf-8")
         return (python, "-c", _RUN_MODULE, str(stored))
 
@@ -280,7 +271,7 @@ def attempt_spec(
     *,
     run_id: int,
     number: int,
-    attempt_dir: Path,
+    attempt_dir: str,
     argv: tuple[str, ...],
     env: Mapping[str, str],
     args: tuple[str, ...] = (),
@@ -337,13 +328,13 @@ def check_rendered(rendered: engine.Rendered, *, are_devices_vouched: bool) -> N
         )
 
 
-def output_parents(rendered: engine.Rendered) -> Iterable[Path]:
+def output_parents(rendered: engine.Rendered) -> Iterable[str]:
     """The folders that have to be there before the task starts."""
     paths = [output.path for output in rendered.output_files]
     paths += [artifact.path for artifact in rendered.output_artifacts]
     outputs = json.loads(rendered.executor_input_json or "{}").get("outputs", {})
     paths.append(outputs.get("outputFile", ""))
-    return {Path(path).parent for path in paths if path.startswith("/")}
+    return {os.path.dirname(path) for path in paths if path.startswith("/")}  # noqa: PTH120 (for every attempt)
 
 
 def is_small(arguments: Iterable[str]) -> bool:

@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +84,7 @@ class SubprocessExecutor:
 
     def handle(self, spec: AttemptSpec) -> bytes:
         marker = f"{spec.run_id}.{spec.task_id}.{spec.number}.{os.urandom(8).hex()}"
-        return Handle(str(spec.attempt_dir), marker).encode()
+        return Handle(spec.attempt_dir, marker).encode()
 
     async def start(self, spec: AttemptSpec, handle: bytes) -> None:
         """Start the attempt, at most once for a handle, whoever asks and however often.
@@ -179,11 +178,11 @@ class SubprocessExecutor:
             if spooled is None:
                 return await self._settle_lost(attempt, supervisor)
         if spooled.cause is Cause.NOT_STARTED:
-            return replace(spooled, message=_with_image(attempt, spooled.message))
+            return spooled._replace(message=_with_image(attempt, spooled.message))
         if spooled.survivors:
             result = await asyncio.to_thread(_kill_tree, attempt, supervisor_or_give_up(attempt), 1.0)
             left = (*living_survivors(attempt), *survivors_of(result["survivors"]))
-            return replace(spooled, survivors=tuple({one.pid: one for one in left}.values()))
+            return spooled._replace(survivors=tuple({one.pid: one for one in left}.values()))
         return spooled
 
     async def _told(self, attempt: Handle) -> Exit | None:
@@ -292,7 +291,7 @@ class SubprocessExecutor:
             "version": _LAUNCH_VERSION,
             "argv": [*spec.argv, *spec.args],
             "env": dict(spec.env),
-            "cwd": str(spec.cwd),
+            "cwd": spec.cwd,
             "log_path": attempt.path(LOG_FILE),
             "exit_path": attempt.path(EXIT_FILE),
             "process_path": attempt.path(PROCESS_LINK),
@@ -302,7 +301,7 @@ class SubprocessExecutor:
             "cgroup_root": self._cgroup_root,
             "memory_limit_bytes": int(spec.memory_limit_bytes) or None,
             "cpu_limit": spec.cpu_limit or None,
-            "folders": [str(folder) for folder in spec.folders],
+            "folders": spec.folders,
             "marker": attempt.marker,
             "image": spec.image,
             "crash_at": crash_point.next_supervisor(),

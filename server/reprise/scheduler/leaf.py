@@ -341,7 +341,7 @@ class Leaf:
             rendered,
             run_id=self._owner.run.id,
             number=number,
-            attempt_dir=Path(place.attempt_dir),
+            attempt_dir=place.attempt_dir,
             views=self._owner.places.views(place, rendered, self._staged),
         )
         return spec, rendered
@@ -386,7 +386,7 @@ class Leaf:
             except StagingFailed as error:
                 failure = engine.Failure(code=error.code, message=str(error))
             if success is None and failure is None:
-                ended = replace(ended, cause=Cause.CANCELLED)
+                ended = ended._replace(cause=Cause.CANCELLED)
                 failure = engine.Failure(
                     code=_CANCELLED, message="the run was cancelled before the outputs were where they belong"
                 )

@@ -30,12 +30,10 @@ class RunPlaces:
     ) -> None:
         """`outputs_uri`: what the URIs of the run's artifacts begin with. `outputs_dir`: the local view of it; "": it
         lies elsewhere, and every attempt writes to a folder of its own."""
-        self._run_folder = runs_dir / str(run_id)
-        self._run_dir = str(self._run_folder)
+        self._run_dir = str(runs_dir / str(run_id))
         self._workspace = settings.workspace_path
         self._outputs_uri = outputs_uri
         self._outputs_dir = outputs_dir
-        self._outputs_folder = Path(outputs_dir)
         self._renderer = Renderer(settings)
 
     def of(self, task_id: int, number: int) -> AttemptPlace:
@@ -44,10 +42,6 @@ class RunPlaces:
         attempt_dir = f"{self._run_dir}/{task_id}/{number}"
         outputs_dir = f"{self._outputs_dir}/{folder}" if self._outputs_dir else f"{attempt_dir}/outputs"
         return AttemptPlace(attempt_dir, f"{self._outputs_uri}/{folder}", outputs_dir)
-
-    def folder(self, place: AttemptPlace) -> Path:
-        """`attempt_dir` as a path."""
-        return self._below_a_known_folder(place.attempt_dir)
 
     def render(
         self, attempts: Sequence[tuple[engine.Launch, AttemptPlace]], staged: Mapping[str, str]
@@ -60,14 +54,7 @@ class RunPlaces:
 
     def views(self, place: AttemptPlace, rendered: engine.Rendered, staged: Mapping[str, str]) -> Views:
         """What the attempt has to see of this host."""
-        outputs = [self._below_a_known_folder(place.outputs_dir)]
-        workspace = self._workspace
+        outputs, workspace = place.outputs_dir, self._workspace
         if workspace and any(workspace in word for word in (*rendered.argv_command, *rendered.argv_args)):
-            outputs.append(Path(workspace))
-        return Views(tuple(map(Path, staged.values())), tuple(outputs))
-
-    def _below_a_known_folder(self, path: str) -> Path:
-        """A path of these places; to take it apart from the root takes twice as long."""
-        if self._outputs_dir and path.startswith(f"{self._outputs_dir}/"):
-            return self._outputs_folder / path[len(self._outputs_dir) + 1 :]
-        return self._run_folder / path[len(self._run_dir) + 1 :]
+            return Views(tuple(staged.values()), (outputs, workspace))
+        return Views(tuple(staged.values()), (outputs,))

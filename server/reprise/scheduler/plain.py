@@ -316,7 +316,7 @@ class PlainLeaves:
             rendered,
             run_id=self._owner.run.id,
             number=1,
-            attempt_dir=places.folder(place),
+            attempt_dir=place.attempt_dir,
             views=places.views(place, rendered, {}),
         )
         if spec is None:
