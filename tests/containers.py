@@ -69,6 +69,7 @@ class Podman:
             stdout=subprocess.PIPE,
             stderr=log,
             start_new_session=True,
+            cwd=self.folder,  # what looks after containers leaves a file `oom` where it was started
         )
         log.close()
         self._await_socket()

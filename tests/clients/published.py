@@ -94,7 +94,7 @@ def _gapic(version: str, transport: str) -> Callable[[Served, Path], Command]:
 
 
 def python_own(server: Served, folder: Path) -> Command:
-    """A client generated from protos/, in an interpreter that does not have Reprise."""
+    """A client generated from protos/, which does not use the package of Reprise."""
     python = _generator_python()
     common, renamed = _google_protos(folder)
     made = folder / "generated"
@@ -118,6 +118,8 @@ def python_own(server: Served, folder: Path) -> Command:
             "from google.longrunning import operations_proto_pb2",
         )
         module.write_text(text)
+    # Without it an installed Reprise would come before it.
+    (made / "reprise" / "__init__.py").touch()
     _, _, steps, _ = _arguments(server, folder)
     arguments = [
         python,
