@@ -6,20 +6,10 @@ from sqlalchemy import insert, select, update
 
 from reprise.domain.states import RunState
 from reprise.store.construct import Construct, param
+from reprise.store.definitions.columns import by_name
 from reprise.store.tables import run_details, runs
 
-LOCK_BY_NAME = Construct(
-    select(runs.c.id, runs.c.state, runs.c.event_seq)
-    .where(
-        runs.c.project == param("project"),
-        runs.c.location == param("location"),
-        runs.c.job_id == param("job_id"),
-    )
-    .with_for_update(),
-    "project",
-    "location",
-    "job_id",
-)
+LOCK_BY_NAME = by_name(select(runs.c.id, runs.c.state, runs.c.event_seq).with_for_update())
 START_CANCELLING = Construct(
     update(runs)
     .values(state=int(RunState.CANCELLING), updated_ns=param("now_ns"), event_seq=runs.c.event_seq + 1)

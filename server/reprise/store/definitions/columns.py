@@ -1,9 +1,12 @@
-"""The columns that several statements read, in the order in which `store.rows` takes them."""
+"""What several statements have in common: the columns that `store.rows` takes, in its order, and a run's name."""
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from typing import Any
 
+from sqlalchemy import Select, select
+
+from reprise.store.construct import Construct, param
 from reprise.store.tables import run_payloads, runs
 
 RUN_COLUMNS = (
@@ -32,3 +35,13 @@ RUN_COLUMNS = (
     run_payloads.c.header_wire,
 )
 SELECT_RUN = select(*RUN_COLUMNS).select_from(runs.join(run_payloads))
+
+
+def by_name(query: Select[Any]) -> Construct:
+    """Of the run with this project, location and id."""
+    named = query.where(
+        runs.c.project == param("project"),
+        runs.c.location == param("location"),
+        runs.c.job_id == param("job_id"),
+    )
+    return Construct(named, "project", "location", "job_id")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import case, func, insert, select
 
 from reprise.store.construct import Construct, param
-from reprise.store.definitions.columns import RUN_COLUMNS, SELECT_RUN
+from reprise.store.definitions.columns import RUN_COLUMNS, SELECT_RUN, by_name
 from reprise.store.tables import (
     events,
     request_ids,
@@ -14,14 +14,9 @@ from reprise.store.tables import (
     runs,
 )
 
-BY_NAME = (
-    runs.c.project == param("project"),
-    runs.c.location == param("location"),
-    runs.c.job_id == param("job_id"),
-)
-GET_RUN = Construct(SELECT_RUN.where(*BY_NAME), "project", "location", "job_id")
+GET_RUN = by_name(SELECT_RUN)
 GET_RUN_BY_ID = Construct(SELECT_RUN.where(runs.c.id == param("run_id")), "run_id")
-GET_ID = Construct(select(runs.c.id).where(*BY_NAME), "project", "location", "job_id")
+GET_ID = by_name(select(runs.c.id))
 # The records are those of a run, or, where it ended before anything started, those that it was to begin with.
 _RECORDS = (
     func.coalesce(runs.c.records_digest, runs.c.original_records_digest),
@@ -48,7 +43,7 @@ LOCK_ORIGINAL = Construct(
     "run_id",
 )
 LOCK_SOURCE = Construct(select(runs.c.id).where(runs.c.id == param("run_id")).with_for_update(), "run_id")
-GET_FINGERPRINT = Construct(select(runs.c.fingerprint).where(*BY_NAME), "project", "location", "job_id")
+GET_FINGERPRINT = by_name(select(runs.c.fingerprint))
 GET_REQUEST_ID = Construct(
     select(request_ids.c.fingerprint, request_ids.c.run_id).where(
         request_ids.c.project == param("project"),
