@@ -134,7 +134,9 @@ class Maker:
 
 
 class World:
-    def __init__(self, folder: Path, store: Store, machine: Machine, maker: Maker) -> None:
+    def __init__(
+        self, folder: Path, store: Store, machine: Machine, maker: Maker, settings: SchedulerSettings
+    ) -> None:
         assert isinstance(machine, BatchExecutor) and isinstance(maker, PromptMaker)
         self.store = store
         self.machine = machine
@@ -146,7 +148,7 @@ class World:
             artifacts=artifacts,
             encode_details=task_details,
             now_ns=time.time_ns,
-            settings=SchedulerSettings(data_dir=folder, owner="test", limits=TaskLimits(AT_ONCE)),
+            settings=settings,
         )
         self._numbers = iter(range(1000))
         self.service = PipelineService(
@@ -207,9 +209,13 @@ def spec(retries: int, cache: bool, is_chain: bool) -> bytes:
 
 
 @contextmanager
-def a_world(folder: Path, machine: Machine, maker: Maker | None = None) -> Iterator[World]:
+def a_world(
+    folder: Path, machine: Machine, maker: Maker | None = None, at_once: int = AT_ONCE, look_ahead: int = 64
+) -> Iterator[World]:
     store = open_store(folder)
-    world = World(folder, store, machine, maker or Maker())
+    limits = TaskLimits(at_once)
+    settings = SchedulerSettings(data_dir=folder, owner="test", limits=limits, look_ahead=look_ahead)
+    world = World(folder, store, machine, maker or Maker(), settings)
     world.scheduler.start()
     try:
         yield world
@@ -292,6 +298,41 @@ def test_what_follows_a_task_that_ended_in_the_moment_of_the_cancel_never_starts
         assert world.ended(created[0]).state is RunState.CANCELLED
         assert world.states(created[0]) == {"SUCCEEDED": 2, "CANCELLED": TASKS - 2}
     assert sum(machine.batches) == 2
+
+
+class Adopting(Machine):
+    """One whose attempts were started by an earlier server, and go on until they are cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cancelled: set[bytes] = set()
+        self._ends: dict[bytes, asyncio.Future[Exit]] = {}
+
+    def _end_of(self, handle: bytes) -> asyncio.Future[Exit]:
+        return self._ends.setdefault(handle, asyncio.get_running_loop().create_future())
+
+    async def wait(self, handle: bytes) -> Exit:
+        self.has_started.set()
+        return await asyncio.shield(self._end_of(handle))
+
+    async def cancel(self, handle: bytes) -> None:
+        self.cancelled.add(handle)
+        if not self._end_of(handle).done():
+            self._end_of(handle).set_result(CANCELLED)
+
+
+def test_a_server_that_runs_fewer_at_once_cancels_all_that_an_earlier_one_had_started(tmp_path: Path) -> None:
+    earlier, later = Machine(), Adopting()
+    earlier.is_holding = True
+    with a_world(tmp_path, earlier) as world:
+        run = world.create()
+        assert earlier.has_started.wait(60)
+    with a_world(tmp_path, later, at_once=1, look_ahead=0) as world:
+        assert later.has_started.wait(60)
+        world.service.cancel(run.name)
+        assert world.ended(run).state is RunState.CANCELLED
+        assert len(later.cancelled) == AT_ONCE
+        assert world.states(run) == {"CANCELLED": TASKS}
 
 
 def test_outcomes_of_another_run_are_taken_over_by_a_whole_batch(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -114,7 +114,7 @@ class RunDriver:
         """Go on with the run until it has ended. Errors: FenceLost; whatever else is a fault of this server."""
         try:
             decisions: engine.Decisions | None = begun
-            self._queue.extend(decision.launch for decision in begun.decisions)
+            self._take_up(decision.launch for decision in begun.decisions)
             self._keep_back()
             while True:
                 if decisions is not None and decisions.HasField("run_ended"):
@@ -136,6 +136,15 @@ class RunDriver:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             if self._plain is not None:
                 await self._plain.close()
+
+    def _take_up(self, launches: Iterable[engine.Launch]) -> None:
+        """What an earlier server has started may be alive, and is looked after however many it is."""
+        for launch in launches:
+            attempts = self._attempts.pop(launch.task_id, [])
+            if attempts:
+                self.look_after(Leaf(launch, attempts, self, self._host), launch)
+            else:
+                self._queue.append(launch)
 
     # What leaves call.
 
@@ -251,9 +260,6 @@ class RunDriver:
             leaf.cancel()
         if self._plain is not None:
             self._plain.cancel()
-        for launch in self._queue:
-            self._ended.append(LeafOutcome.never_started(launch))
-        self._queue.clear()
 
     def _keep_back(self) -> None:
         """Under FAIL_FAST, once a task has failed: what was launched and has not started never does."""
@@ -297,11 +303,11 @@ class RunDriver:
     def _fill_window(self) -> None:
         plain = self._plain
         room = self._window - len(self._leaves) - (len(plain) if plain is not None else 0)
-        while self._queue and room > 0:
+        # What was cancelled before it started needs no room.
+        while self._queue and (room > 0 or self._is_cancel_known):
             launch = self._queue.popleft()
             attempts = self._attempts.pop(launch.task_id, [])
             if self._is_cancel_known and not attempts:
-                # Its upstream ended in the moment of the cancel.
                 self._ended.append(LeafOutcome.never_started(launch))
                 continue
             room -= 1
