@@ -317,14 +317,18 @@ def serve(settings: Settings, started: Callable[[Server], None] = lambda _server
     The process is taken to be the server's alone: see `settle_collector`.
     """
     reading, writing = os.pipe()
+    os.set_blocking(writing, False)
     server = Server(settings)
 
-    def ask_to_stop(number: int, _frame: FrameType | None) -> None:
-        # Nothing but a write is safe wherever a signal may interrupt.
+    def let_the_next_one_kill(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
-        os.write(writing, b"s")
 
-    earlier = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    earlier = {
+        number: signal.signal(number, let_the_next_one_kill) for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    # Written to by whichever thread the signal reaches: a handler is for the main thread alone, which one that reaches
+    # another does not wake.
+    earlier_fd = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     try:
         with server:
             settle_collector()
@@ -332,6 +336,7 @@ def serve(settings: Settings, started: Callable[[Server], None] = lambda _server
             os.read(reading, 1)
             _log.info("stopping")
     finally:
+        signal.set_wakeup_fd(earlier_fd)
         for number, handler in earlier.items():
             signal.signal(number, handler)
         os.close(reading)

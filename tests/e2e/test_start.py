@@ -1,8 +1,10 @@
-"""What a server loads before it answers: each module is time in which nobody is answered."""
+"""How a server starts and ends. What it loads before it answers is time in which nobody is answered."""
 
 from __future__ import annotations
 
+import ctypes
 import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,3 +41,19 @@ def test_a_server_on_an_existing_data_directory_answers_get_and_list_without_wha
         assert not loaded & _NOT_NEEDED
         assert [job.name for job in client.list(filter='display_name="*"')] == [name]
         assert "sqlalchemy" in _LOADED.findall(log.read_text()), "a filter is made into SQL when there is one"
+
+
+def test_a_server_ends_whichever_of_its_threads_the_signal_reaches(serve: Callable[..., Served]) -> None:
+    server = serve()
+    pid = server.process.pid
+    others = [int(thread.name) for thread in Path(f"/proc/{pid}/task").iterdir() if int(thread.name) != pid]
+    assert others
+    _tgkill(pid, max(others), signal.SIGTERM)
+    assert server.process.wait(30) == 0
+
+
+def _tgkill(pid: int, thread: int, number: int) -> None:
+    """`kill` lets the system choose the thread, and it nearly always takes the main one."""
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.tgkill(pid, thread, number) != 0:
+        raise OSError(ctypes.get_errno(), "tgkill")
