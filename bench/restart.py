@@ -5,8 +5,8 @@
 Time: from the start of the new server's process to the moment in which a task that no server had started before writes
 its first line, by the host's clock. When the server is killed `--at-once` tasks are running, and end while nobody is
 there; the other runs wait for room or stand between two tasks. In the next round as many runs are active again: those
-that have ended are replaced. Goal: at most 3 s. Beside it, in the same rounds, an interpreter that only imports grpc and
-protobuf: what no Python server of this kind can be below.
+that have ended are replaced. Goal: at most 3 s. Beside it, in the same rounds, an interpreter that only imports grpc
+and protobuf: what no Python server of this kind can be below.
 """
 
 from __future__ import annotations
