@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 VARIABLE = "REPRISE_CRASH_AT"
 
@@ -49,15 +50,16 @@ class _Countdown:
         self._left = int(count or 1)
         self._lock = threading.Lock()
 
-    def is_now(self, name: str) -> bool:
+    def is_now(self, name: str, times: int = 1) -> bool:
         if name != self.name:
             return False
         with self._lock:
-            self._left -= 1
-            return self._left == 0
+            before = self._left
+            self._left -= times
+            return self._left <= 0 < before
 
-    def reach(self, name: str) -> None:
-        if self.is_now(name):
+    def reach(self, name: str, times: int = 1) -> None:
+        if self.is_now(name, times):
             os.kill(os.getpid(), signal.SIGKILL)
 
     def next_supervisor(self) -> str | None:
@@ -66,7 +68,7 @@ class _Countdown:
         return None
 
 
-def _never(name: str) -> None:
+def _never(name: str, times: int = 1) -> None:
     return None
 
 
@@ -74,8 +76,13 @@ def _none() -> str | None:
     return None
 
 
-# `reach(name)`: this place has been come by. `next_supervisor()`: where the supervisor that starts now is to die.
-reach: Callable[[str], None] = _never
+class _Reach(Protocol):
+    def __call__(self, name: str, times: int = 1) -> None: ...
+
+
+# `reach(name, times)`: this place has been come by, so often. `next_supervisor()`: where the supervisor that starts now
+# is to die.
+reach: _Reach = _never
 next_supervisor: Callable[[], str | None] = _none
 
 

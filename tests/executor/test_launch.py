@@ -64,7 +64,7 @@ class Leaf:
             argv_command=self.command,
             argv_args=[text if arg == "{{$}}" else arg for arg in self.args],
             env=[engine.EnvVar(name=name, value=value) for name, value in self.env.items()],
-            executor_input_json=text,
+            output_file=str(self.root / "executor_output.json"),
             image="python:3.11",
             output_files=[
                 engine.OutputFile(

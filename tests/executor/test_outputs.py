@@ -39,9 +39,7 @@ class Left:
             output_artifacts=[engine.OutputArtifact(name="model", is_list=is_list)],
         )
         rendered = engine.Rendered(
-            executor_input_json=json.dumps(
-                {"outputs": {"outputFile": str(self.folder / "executor_output.json")}}
-            ),
+            output_file=str(self.folder / "executor_output.json"),
             output_files=[
                 engine.OutputFile(name=name, type=kind, path=str(self.folder / name))
                 for name, kind in TYPES.items()

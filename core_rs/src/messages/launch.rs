@@ -148,12 +148,15 @@ message! {
         argv_command: Vec<String> = 1,
         argv_args: Vec<String> = 2,
         env: Vec<EnvVar> = 3,
-        executor_input_json: String = 4,
+        /// Local path of executor_output.json.
+        output_file: String = 4,
         image: String = 5,
         output_files: Vec<OutputFile> = 6,
         output_artifacts: Vec<PreparedArtifact> = 7,
         /// A placeholder that cannot be resolved.
         problems: Vec<Problem> = 8,
         resources: Option<Resources> = 9,
+        /// An argument names the folder that the tasks of a run share.
+        uses_workspace: bool = 10,
     }
 }

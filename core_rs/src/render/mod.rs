@@ -54,13 +54,16 @@ pub fn render_in(settings: &RunSettings, launch: &Launch, context: &RenderContex
                 value: resolver.text(&format!("env['{}']", variable.name), &variable.value),
             })
             .collect(),
-        executor_input_json: resolver.executor_input_json().to_owned(),
+        output_file: context.output_file.clone(),
         image: resolver.text("image", &launch.image),
         resources: launch.resources.clone(),
         ..Rendered::default()
     };
     drop(resolver);
-    Rendered { output_files, output_artifacts, problems, ..rendered }
+    let workspace = settings.workspace_path.as_str();
+    let mut words = rendered.argv_command.iter().chain(&rendered.argv_args);
+    let uses_workspace = !workspace.is_empty() && words.any(|word| word.contains(workspace));
+    Rendered { output_files, output_artifacts, problems, uses_workspace, ..rendered }
 }
 
 /// The same from bytes to bytes, for the other side.

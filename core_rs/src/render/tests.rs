@@ -173,8 +173,7 @@ fn outputs_cannot_leave_their_folder() {
 #[test]
 fn the_executor_input_is_what_components_expect() {
     let rendered = render(&launch(&["{{$}}"]), &context());
-    let input = Value::from_json(&rendered.executor_input_json).unwrap();
-    assert_eq!(rendered.argv_args.join(""), rendered.executor_input_json);
+    let input = Value::from_json(&rendered.argv_args.join("")).unwrap();
     let at = |path: &[&str]| {
         let found = path.iter().try_fold(&input, |value, key| match value {
             Value::List(items) => items.first(),
@@ -195,6 +194,7 @@ fn the_executor_input_is_what_components_expect() {
         "\"system.Dataset\""
     );
     assert_eq!(at(&["outputs", "outputFile"]).unwrap(), "\"/attempt/executor_output.json\"");
+    assert_eq!(rendered.output_file, "/attempt/executor_output.json");
 }
 
 #[test]
@@ -211,8 +211,8 @@ fn artifacts_show_where_they_lie_locally() {
     context.are_uris_local = true;
     context.outputs_dir = "/local/5".to_owned();
     assert_eq!(show(&context), ["gs://bucket/model", "/local/model", "/local/5/out"]);
-    let rendered = render(&launch(&[]), &context);
-    assert!(rendered.executor_input_json.contains("\"uri\":\"/local/model\""), "{}", rendered.executor_input_json);
+    let executor_input = render(&launch(&["{{$}}"]), &context).argv_args.join("");
+    assert!(executor_input.contains("\"uri\":\"/local/model\""), "{executor_input}");
     context.outputs_uri = "s3://bucket/job/5".to_owned();
     assert_eq!(show(&context), ["gs://bucket/model", "/local/model", "s3://bucket/job/5/out"]);
     context.outputs_uri = "file:///local/5".to_owned();
@@ -229,4 +229,15 @@ fn bytes_go_in_and_come_out() {
     let bytes = render_bytes(&launch(&["x"]).encode(), &context().encode()).unwrap();
     assert_eq!(Rendered::decode(&bytes).unwrap().argv_args, ["x"]);
     assert!(render_bytes(&[0xff], &[]).is_err());
+}
+
+#[test]
+fn it_is_said_whether_an_argument_names_the_folder_of_the_run() {
+    let mut context = context();
+    let is_used = |context: &RenderContext, text: &str| render(&launch(&["x", text]), context).uses_workspace;
+    assert!(!is_used(&context, "/data/workspace/x"));
+    context.settings.as_mut().unwrap().workspace_path = "/data/workspace".to_owned();
+    assert!(is_used(&context, "--dir={{$.workspace_path}}/x"));
+    assert!(is_used(&context, "/data/workspace/x"));
+    assert!(!is_used(&context, "/data/work"));
 }

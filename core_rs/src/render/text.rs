@@ -1,5 +1,6 @@
 //! Resolves the placeholders in the texts of one launch.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use super::artifacts::{local_path, metadata, runtime_artifact};
@@ -22,6 +23,7 @@ message! {
 
 /// Knows everything that a placeholder of one launch can name.
 pub(super) struct Resolver<'a> {
+    launch: &'a Launch,
     context: &'a RenderContext,
     identity: IdentityValues<'a>,
     parameters: BTreeMap<String, Value>,
@@ -29,7 +31,8 @@ pub(super) struct Resolver<'a> {
     declared: DeclaredInputs,
     output_files: &'a [OutputFile],
     output_artifacts: &'a [PreparedArtifact],
-    executor_input: String,
+    /// Made for the first text that asks for it.
+    executor_input: OnceCell<String>,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -59,9 +62,9 @@ impl<'a> Resolver<'a> {
         for input in launch.inputs.iter().flat_map(|inputs| &inputs.artifacts) {
             artifacts.insert(input.name.as_str(), input);
         }
-        let executor_input = executor_input(&parameters, launch, context, output_files, output_artifacts).to_json();
         let declared = DeclaredInputs::decode(&launch.input_types).unwrap_or_default();
         Resolver {
+            launch,
             context,
             identity,
             parameters,
@@ -69,13 +72,16 @@ impl<'a> Resolver<'a> {
             declared,
             output_files,
             output_artifacts,
-            executor_input,
+            executor_input: OnceCell::new(),
             problems,
         }
     }
 
-    pub(super) fn executor_input_json(&self) -> &str {
-        &self.executor_input
+    fn executor_input_json(&self) -> &str {
+        self.executor_input.get_or_init(|| {
+            let (files, artifacts) = (self.output_files, self.output_artifacts);
+            executor_input(&self.parameters, self.launch, self.context, files, artifacts).to_json()
+        })
     }
 
     /// True where the input has a value: a default counts, null does not.
@@ -107,7 +113,7 @@ impl<'a> Resolver<'a> {
     /// `Ok(None)`: the placeholder names nothing of this task, so it is text.
     fn placeholder(&self, placeholder: &Placeholder<'_>) -> Result<Option<String>, String> {
         match *placeholder {
-            Placeholder::ExecutorInput => Ok(Some(self.executor_input.clone())),
+            Placeholder::ExecutorInput => Ok(Some(self.executor_input_json().to_owned())),
             Placeholder::OutputFile => Ok(Some(self.context.output_file.clone())),
             Placeholder::Identity(identity) => Ok(Some(self.identity.get(identity).to_owned())),
             Placeholder::InputParameter(name) => match self.parameters.get(name) {

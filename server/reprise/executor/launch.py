@@ -332,8 +332,7 @@ def output_parents(rendered: engine.Rendered) -> Iterable[str]:
     """The folders that have to be there before the task starts."""
     paths = [output.path for output in rendered.output_files]
     paths += [artifact.path for artifact in rendered.output_artifacts]
-    outputs = json.loads(rendered.executor_input_json or "{}").get("outputs", {})
-    paths.append(outputs.get("outputFile", ""))
+    paths.append(rendered.output_file)
     return {os.path.dirname(path) for path in paths if path.startswith("/")}  # noqa: PTH120 (for every attempt)
 
 

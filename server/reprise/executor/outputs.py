@@ -34,8 +34,7 @@ def collect(rendered: engine.Rendered, launch: engine.Launch, work_dir: Path) ->
     `work_dir` is what relative custom paths start from. Blocks on files; idempotent. Raises OutputsInvalid,
     naming the output.
     """
-    outputs = json.loads(rendered.executor_input_json or "{}").get("outputs", {})
-    written = _read_output_file(str(outputs.get("outputFile", "")))
+    written = _read_output_file(rendered.output_file)
     types = {output.name: output.type for output in launch.output_parameters}
     return engine.Values(
         parameters=_parameters(rendered, types, written),

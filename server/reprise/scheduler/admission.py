@@ -11,7 +11,9 @@ import asyncio
 import heapq
 import os
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Protocol
 
 # A task that asks for much waits for so many smaller ones at most.
@@ -58,24 +60,40 @@ class Demand:
 
 
 class Admitted(Protocol):
-    """Whom to tell that there is room; a future is one."""
+    """Whom to tell that there is room."""
 
-    def cancelled(self) -> bool:
-        """Whether it has given up, and will say so itself."""
+    def has_given_up(self) -> bool:
+        """Whether it will step out, and wants nothing meanwhile."""
         ...
 
-    def set_result(self, result: None, /) -> None:
-        """It is in. Told while others are being let in, so it only takes note."""
+    def let_in(self, count: int) -> None:
+        """So many of its tasks are in. Told while others are being let in, so it only takes note."""
         ...
 
 
 @dataclass(slots=True, eq=False)
 class Waiter:
-    """A place in a line."""
+    """A place in a line, for some tasks of one demand."""
 
     demand: Demand
     admitted: Admitted
-    passed_over: int = 0
+    wanted: int
+    passed_over: int = 0  # the first of them
+
+
+class _One:
+    """A task that waits by itself."""
+
+    __slots__ = ("place",)
+
+    def __init__(self, place: asyncio.Future[None]) -> None:
+        self.place = place
+
+    def has_given_up(self) -> bool:
+        return self.place.cancelled()
+
+    def let_in(self, count: int) -> None:
+        self.place.set_result(None)
 
 
 @dataclass(slots=True)
@@ -134,33 +152,38 @@ class Admission:
 
     async def enter(self, demand: Demand) -> None:
         """Wait until the task may run; `leave` when it has ended. Cancelling it gives up the place in the line."""
-        admitted = asyncio.get_running_loop().create_future()
-        waiter = self.line_up(demand, admitted)
-        if waiter is None:
-            return
+        one = _One(asyncio.get_running_loop().create_future())
+        waiter = self.line_up(demand, one)
         try:
-            await admitted
+            await one.place
         except asyncio.CancelledError:
-            if admitted.cancelled():
-                self.step_out(waiter)
+            if one.place.cancelled():
+                self.step_out([(waiter, 1)])
             else:
                 self.leave(demand)  # it had just been let in
             raise
 
-    def line_up(self, demand: Demand, admitted: Admitted) -> Waiter | None:
-        """None: the task may run, `leave` when it has ended. Else `admitted` is told; `step_out` gives that up."""
+    def line_up(self, demand: Demand, admitted: Admitted, wanted: int = 1) -> Waiter:
+        """So many tasks want to run; `leave` for each that has ended. `admitted` is told of those that may, of the
+        first ones within this call. `step_out` gives up the others."""
+        waiter = Waiter(demand, admitted, wanted)
         line = self._line(demand)
-        if self._waiting == 0 and self._fits(demand, line):
-            self._count(demand, line, 1)
-            return None
-        waiter = Waiter(demand, admitted)
         line.waiting.append(waiter)
-        self._waiting += 1
+        self._waiting += wanted
         if line.entry is None:
             self._queue(demand.run_id, line)
         if self._running < self._limits.host:
             self._admit()
         return waiter
+
+    def join(self, waiter: Waiter) -> bool:
+        """One more task wants to run, behind those of the waiter; False: others of its run have come between."""
+        line = self._lines.get(waiter.demand.run_id)
+        if line is None or not line.waiting or line.waiting[-1] is not waiter:
+            return False
+        waiter.wanted += 1
+        self._waiting += 1
+        return True
 
     def occupy(self, demand: Demand) -> None:
         """Count an attempt that runs already, whatever the limits say; `leave` when it has ended."""
@@ -168,8 +191,8 @@ class Admission:
 
     def leave(self, *demands: Demand) -> None:
         """These attempts have ended."""
-        for demand in demands:
-            self._count(demand, self._line(demand), -1)
+        for demand, equal in groupby(demands):
+            self._count(demand, self._line(demand), -sum(1 for _ in equal))
         for run_id in dict.fromkeys(demand.run_id for demand in demands):
             line = self._lines[run_id]
             if line.waiting:
@@ -196,15 +219,19 @@ class Admission:
         else:
             self._of_projects.pop(demand.project, None)
 
-    def _fits(self, demand: Demand, line: _Line) -> bool:
+    def _room(self, demand: Demand, line: _Line) -> float:
+        """For how many such tasks there is room; infinite where nothing limits them."""
         limits = self._limits
-        return (
-            self._running < limits.host
-            and (not limits.run or line.running < limits.run)
-            and (not limits.project or self._of_projects.get(demand.project, 0) < limits.project)
-            and self._cpus + demand.cpus <= self._capacity.cpus + _ROUNDING
-            and self._memory_bytes + demand.memory_bytes <= self._capacity.memory_bytes
-        )
+        room = float(limits.host - self._running)
+        if limits.run:
+            room = min(room, limits.run - line.running)
+        if limits.project:
+            room = min(room, limits.project - self._of_projects.get(demand.project, 0))
+        if demand.cpus:
+            room = min(room, (self._capacity.cpus + _ROUNDING - self._cpus) // demand.cpus)
+        if demand.memory_bytes:
+            room = min(room, (self._capacity.memory_bytes - self._memory_bytes) // demand.memory_bytes)
+        return room
 
     def _queue(self, run_id: int, line: _Line) -> None:
         """Give the line its place, by how many of its tasks run now."""
@@ -214,7 +241,7 @@ class Admission:
 
     def _admit(self) -> None:
         """Let in whom there is room for."""
-        if self._first is not None and not self._let_in(self._first):
+        if self._first is not None and not self._let_in(self._first, 1):
             return
         blocked: list[Waiter] = []
         passed = []
@@ -224,10 +251,11 @@ class Admission:
             if line is None or line.entry != entry:
                 continue
             waiter = line.waiting[0]
-            if self._let_in(waiter):
+            let_in = self._let_in(waiter, self._turns(line, blocked))
+            if let_in:
                 # Those before it in the order could not be let in.
                 for other in blocked:
-                    other.passed_over += 1
+                    other.passed_over += let_in
                 continue
             passed.append(entry)
             if self._lacks_room(waiter.demand, line):
@@ -238,6 +266,16 @@ class Admission:
         for entry in passed:
             heapq.heappush(self._heap, entry)
 
+    def _turns(self, line: _Line, blocked: Sequence[Waiter]) -> int:
+        """How many tasks of a line come one after the other: until another line has fewer that run."""
+        turns = self._limits.host
+        if self._heap:
+            turns = max(self._heap[0][0] - line.running, 1)
+        if blocked:
+            passed_over = max(waiter.passed_over for waiter in blocked)
+            turns = min(turns, max(_PASSED_OVER_AT_MOST - passed_over, 1))
+        return turns
+
     def _lacks_room(self, demand: Demand, line: _Line) -> bool:
         """Whether it is CPU or memory that it waits for, and not tasks of its own run or project."""
         limits = self._limits
@@ -246,32 +284,44 @@ class Admission:
             or (limits.project and self._of_projects.get(demand.project, 0) >= limits.project)
         )
 
-    def _let_in(self, waiter: Waiter) -> bool:
+    def _let_in(self, waiter: Waiter, turns: int) -> int:
+        """How many of its tasks are in now, of `turns` at most."""
         line = self._lines[waiter.demand.run_id]
-        # One that is cancelled and has not been told yet leaves the line by itself, and lets in who can be.
-        if waiter.admitted.cancelled() or not self._fits(waiter.demand, line):
-            return False
-        line.waiting.popleft()
-        self._waiting -= 1
+        # One that has given up and has not stepped out yet does so by itself, and lets in who can be.
+        if waiter.admitted.has_given_up():
+            return 0
+        count = int(min(self._room(waiter.demand, line), waiter.wanted, turns))
+        if count <= 0:
+            return 0
+        waiter.wanted -= count
+        waiter.passed_over = 0
+        if not waiter.wanted:
+            line.waiting.popleft()
+        self._waiting -= count
         if self._first is waiter:
             self._first = None
-        self._count(waiter.demand, line, 1)
-        waiter.admitted.set_result(None)
+        self._count(waiter.demand, line, count)
         line.entry = None
         if line.waiting:
             self._queue(waiter.demand.run_id, line)
-        return True
+        waiter.admitted.let_in(count)
+        return count
 
-    def step_out(self, waiter: Waiter) -> None:
-        """Give up a place in the line; not for one that was let in."""
-        line = self._lines[waiter.demand.run_id]
-        line.waiting.remove(waiter)
-        self._waiting -= 1
-        if self._first is waiter:
-            self._first = None
-        if not line.waiting:
-            line.entry = None
-            if line.running == 0:
-                self._lines.pop(waiter.demand.run_id, None)
+    def step_out(self, places: Sequence[tuple[Waiter, int]]) -> None:
+        """Give up so many places of each waiter; not those of tasks that were let in."""
+        for waiter, count in places:
+            waiter.wanted -= count
+            self._waiting -= count
+            if waiter.wanted:
+                continue
+            run_id = waiter.demand.run_id
+            line = self._lines[run_id]
+            line.waiting.remove(waiter)
+            if self._first is waiter:
+                self._first = None
+            if not line.waiting:
+                line.entry = None
+                if line.running == 0:
+                    del self._lines[run_id]
         if self._waiting:
             self._admit()

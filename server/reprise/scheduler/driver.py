@@ -38,7 +38,8 @@ _ROUNDS_TO_JOIN = 4
 _log = logging.getLogger(__name__)
 _STORE_PAUSE_S = 0.5
 EncodeDetails = Callable[[Run, bytes, engine.Values], Sequence[DetailsPart]]  # bytes: engine.TaskRecords
-Write = Callable[[Progress], Awaitable[ProgressResult]]
+Write = Callable[[Progress, Callable[[], None]], Awaitable[ProgressResult]]
+"""The other argument is called while the disk is waited for."""
 
 
 @dataclass(slots=True)
@@ -93,6 +94,7 @@ class RunDriver:
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended: list[LeafOutcome] = []
         self._pending = _Pending()
+        self._next_starts = 0  # as many leaves as start now are likely to come next
         self._something = asyncio.Event()
         self._is_cancelling = claimed.run.state is RunState.CANCELLING
         self._is_cancel_known = False
@@ -120,7 +122,7 @@ class RunDriver:
                 if decisions is not None and decisions.HasField("run_ended"):
                     await self._finish(decisions.run_ended)
                     return
-                self._fill_window()
+                self._fill_window(is_ahead=False)
                 await self._flush()
                 if not self._has_news:
                     await self._something.wait()
@@ -300,11 +302,15 @@ class RunDriver:
             component=record.component,
         )
 
-    def _fill_window(self) -> None:
+    def _fill_window(self, *, is_ahead: bool) -> None:
+        """Look after as many leaves as there is room for; those that would only wait, where there is time for that
+        (`is_ahead`)."""
         plain = self._plain
         room = self._window - len(self._leaves) - (len(plain) if plain is not None else 0)
         # What was cancelled before it started needs no room.
         while self._queue and (room > 0 or self._is_cancel_known):
+            if plain is not None and plain.has_waiting and not is_ahead:
+                return
             launch = self._queue.popleft()
             attempts = self._attempts.pop(launch.task_id, [])
             if self._is_cancel_known and not attempts:
@@ -335,7 +341,9 @@ class RunDriver:
         if not (tasks or rows or pending.attempts or pending.cache or pending.error):
             for committed in pending.started:
                 committed.set_result(Start.REFUSED)
+            self._fill_window(is_ahead=True)
             return
+        self._next_starts = len(plain)
         result = await self._record(
             Progress(
                 run_id=self.run.id,
@@ -354,6 +362,7 @@ class RunDriver:
             )
         )
         self._state = result.state
+        self._fill_window(is_ahead=True)
         self._tell_followers(pending)
         self._release(pending)
         if result.state is RunState.CANCELLING and not self._is_cancelling:
@@ -372,6 +381,13 @@ class RunDriver:
                 committed.set_result(Start.HELD_BACK if is_held_back else Start.STARTED)
         if self._plain is not None:
             self._plain.started(result)
+
+    def _look_ahead(self) -> None:
+        """While the disk is waited for: what the next write can carry."""
+        if not self._is_cancelling:
+            self._fill_window(is_ahead=True)
+            if self._plain is not None:
+                self._plain.prepare(self._next_starts)
 
     def _may_start(self, row: AttemptRow) -> bool:
         """Not a task that was kept back while its start was on its way into the store."""
@@ -398,7 +414,7 @@ class RunDriver:
         is_told = False
         while True:
             try:
-                return await self._write(replace(progress, is_urgent=self._is_cancelling))
+                return await self._write(replace(progress, is_urgent=self._is_cancelling), self._look_ahead)
             except (Unavailable, ResourceExhausted) as error:
                 if isinstance(error, ResourceExhausted) and error.metadata.get("limit") != "disk":
                     raise

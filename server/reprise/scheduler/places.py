@@ -54,7 +54,5 @@ class RunPlaces:
 
     def views(self, place: AttemptPlace, rendered: engine.Rendered, staged: Mapping[str, str]) -> Views:
         """What the attempt has to see of this host."""
-        outputs, workspace = place.outputs_dir, self._workspace
-        if workspace and any(workspace in word for word in (*rendered.argv_command, *rendered.argv_args)):
-            return Views(tuple(staged.values()), (outputs, workspace))
-        return Views(tuple(staged.values()), (outputs,))
+        outputs = (place.outputs_dir, self._workspace) if rendered.uses_workspace else (place.outputs_dir,)
+        return Views(tuple(staged.values()), outputs)

@@ -7,8 +7,9 @@ that has to be made, an outcome of another run, outputs, another attempt, is han
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 from reprise import crash_point
@@ -18,9 +19,8 @@ from reprise.domain.states import AttemptState
 from reprise.executor.contract import AttemptSpec, BatchExecutor, Exit
 from reprise.executor.launch import PromptMaker
 from reprise.pb.engine.v1 import engine_pb2 as engine
-from reprise.scheduler.admission import Demand, Waiter
+from reprise.scheduler.admission import Admission, Demand, Waiter
 from reprise.scheduler.leaf import CANNOT_RUN, Leaf, LeafHost, LeafOutcome, LeafOwner, demand_of, exit_json
-from reprise.scheduler.places import AttemptPlace
 from reprise.scheduler.sharing import OFF, Shared
 
 
@@ -36,44 +36,73 @@ class PlainOwner(LeafOwner, Protocol):
         ...
 
 
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    """A leaf that waits for its place among the running tasks; the admission tells it."""
-
-    launch: engine.Launch
-    demand: Demand
-    lead: Lead | None
-    of: PlainLeaves
-    waiter: Waiter | None = None
-    is_given_up: bool = False
-
-    def cancelled(self) -> bool:
-        return self.is_given_up
-
-    def set_result(self, _result: None, /) -> None:
-        self.of.let_in(self)
-
-
-@dataclass(slots=True, eq=False)
 class PlainLeaf:
-    """A leaf with its place and its one attempt, from where that is ready to its end; the executor tells it."""
+    """A leaf, from where nobody else has anything to say of it to the end of its one attempt.
 
-    launch: engine.Launch
-    demand: Demand
-    lead: Lead | None
-    of: PlainLeaves
+    The executor tells it. `spec`, `rendered` and `handle` are there once it `is_made`, `row` once it may start.
+    """
+
+    __slots__ = (
+        "demand",
+        "handle",
+        "how",
+        "is_cancelled",
+        "is_made",
+        "launch",
+        "lead",
+        "obstacle",
+        "of",
+        "rendered",
+        "row",
+        "spec",
+        "task_id",
+    )
+
     rendered: engine.Rendered
     spec: AttemptSpec
     handle: bytes
     row: AttemptRow
-    how: Exit | None = None
-    is_cancelled: bool = False
+
+    def __init__(self, launch: engine.Launch, demand: Demand, lead: Lead | None, of: PlainLeaves) -> None:
+        self.launch = launch
+        self.task_id = launch.task_id
+        self.demand = demand
+        self.lead = lead
+        self.of = of
+        self.is_made = False
+        self.obstacle: Exception | None = None  # why it cannot be
+        self.how: Exit | None = None
+        self.is_cancelled = False
 
     def ended(self, how: Exit | None) -> None:
         self.of.end(self, how)
 
     def take_place(self) -> Demand:
         return self.of.give_place(self)
+
+
+class _Crowd:
+    """Leaves of one demand that wait in the order in which they came; the admission tells it."""
+
+    __slots__ = ("leaves", "of", "waiter")
+
+    def __init__(self, leaf: PlainLeaf, of: PlainLeaves) -> None:
+        self.leaves = deque((leaf,))
+        self.of = of
+        self.waiter: Waiter | None = None
+
+    def takes(self, leaf: PlainLeaf, admission: Admission) -> bool:
+        """Whether the leaf waits with these now."""
+        if self.waiter is None or self.waiter.demand is not leaf.demand or not admission.join(self.waiter):
+            return False
+        self.leaves.append(leaf)
+        return True
+
+    def has_given_up(self) -> bool:
+        return False
+
+    def let_in(self, count: int) -> None:
+        self.of.let_in(self, count)
 
 
 class PlainSuccess(NamedTuple):
@@ -98,8 +127,9 @@ class PlainLeaves:
         self._asked: dict[int, engine.Launch] = {}
         self._asking: asyncio.Task[None] | None = None
         self._fault: Exception | None = None
-        self._waiting: dict[int, _Waiting] = {}
-        self._admitted: dict[int, _Waiting] = {}
+        self._crowds: deque[_Crowd] = deque()
+        self._waiting = 0
+        self._admitted: list[PlainLeaf] = []
         self._starting: Sequence[PlainLeaf] = ()
         self._running: dict[int, PlainLeaf] = {}
         self._ended: list[tuple[PlainLeaf, Exit]] = []
@@ -124,12 +154,13 @@ class PlainLeaves:
     def __len__(self) -> int:
         """How many are looked after."""
         return (
-            len(self._unasked)
-            + len(self._asked)
-            + len(self._waiting)
-            + len(self._admitted)
-            + len(self._running)
+            len(self._unasked) + len(self._asked) + self._waiting + len(self._admitted) + len(self._running)
         )
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether some wait for their places; one that came now would stand behind them."""
+        return self._waiting > 0
 
     @property
     def has_news(self) -> bool:
@@ -159,51 +190,49 @@ class PlainLeaves:
         """Those that are ready and may start as soon as that is committed; `started` has to follow."""
         if not self._admitted:
             return ()
-        admitted = list(self._admitted.values())
-        self._admitted.clear()
-        now_ns = self._host.now_ns()
-        placed = [(leaf.launch, self._owner.places.of(leaf.launch.task_id, 1)) for leaf in admitted]
+        admitted, self._admitted = self._admitted, []
+        self._make(admitted)
+        name, now_ns = self._executor.name, self._host.now_ns()
         ready = []
-        rendered = self._owner.places.render(placed, {})
-        for waited, (_, place), one in zip(admitted, placed, rendered, strict=True):
-            try:
-                leaf = self._make(waited, one, place, now_ns)
-            except (*CANNOT_RUN, OSError) as error:
-                self._host.admission.leave(waited.demand)
-                self._refused.append(LeafOutcome.not_run(waited.launch, error))
-                continue
-            if leaf is not None:
+        for leaf in admitted:
+            if leaf.is_made:
+                leaf.row = AttemptRow(leaf.task_id, 1, AttemptState.RUNNING, name, leaf.handle, now_ns)
                 ready.append(leaf)
+                continue
+            self._host.admission.leave(leaf.demand)
+            if leaf.obstacle is not None:
+                self._refused.append(LeafOutcome.not_run(leaf.launch, leaf.obstacle))
             else:
-                self._host.admission.leave(waited.demand)
-                self._look_after(waited.launch)
+                self._look_after(leaf.launch)
         self._starting = ready
         return ready
+
+    def prepare(self, most: int) -> None:
+        """Make the attempts of so many that are next in line, so that they can start as soon as there is room."""
+        self._make(list(islice((leaf for crowd in self._crowds for leaf in crowd.leaves), most)))
 
     def started(self, result: ProgressResult) -> None:
         """What the store has said of the starts that were taken: those that it has committed are started."""
         starting, self._starting = self._starting, ()
-        committed = []
-        for leaf in starting:
-            task_id = leaf.launch.task_id
-            if result.were_starts_refused:
-                self._host.admission.leave(leaf.demand)
-                self._refused.append(LeafOutcome.never_started(leaf.launch))
-            elif task_id in result.held_back:
-                self._host.admission.leave(leaf.demand)
-                self._look_after(leaf.launch)
-            else:
-                crash_point.reach("spawn.before")
-                self._running[task_id] = leaf
-                committed.append(leaf)
-        if committed:
-            self._executor.start_batch(committed)
-            for _ in committed:
-                crash_point.reach("spawn.after")
+        if result.were_starts_refused:
+            self._host.admission.leave(*(leaf.demand for leaf in starting))
+            self._refused += (LeafOutcome.never_started(leaf.launch) for leaf in starting)
+            return
+        if result.held_back:
+            for leaf in starting:
+                if leaf.task_id in result.held_back:
+                    self._host.admission.leave(leaf.demand)
+                    self._look_after(leaf.launch)
+            starting = [leaf for leaf in starting if leaf.task_id not in result.held_back]
+        if starting:
+            crash_point.reach("spawn.before", len(starting))
+            self._running.update((leaf.task_id, leaf) for leaf in starting)
+            self._executor.start_batch(starting)
+            crash_point.reach("spawn.after", len(starting))
 
     def cancel(self) -> None:
         """Start nothing more, and ask what runs to stop."""
-        self._refused += map(LeafOutcome.never_started, self._give_up(self._all_launches()))
+        self._refused += map(LeafOutcome.never_started, self._give_up(lambda _launch: True))
         for leaf in self._running.values():
             leaf.is_cancelled = True
             task = asyncio.get_running_loop().create_task(self._executor.cancel(leaf.handle))
@@ -212,8 +241,7 @@ class PlainLeaves:
 
     def keep_back(self) -> None:
         """Start nothing more but what is in an exit handler."""
-        launches = [launch for launch in self._all_launches() if not launch.is_in_exit]
-        self._refused += map(LeafOutcome.kept_back, self._give_up(launches))
+        self._refused += map(LeafOutcome.kept_back, self._give_up(lambda launch: not launch.is_in_exit))
 
     async def close(self) -> None:
         """Let go of them all without ending them."""
@@ -221,7 +249,7 @@ class PlainLeaves:
         tasks = [task for task in (self._asking, *self._stopping) if task is not None]
         for task in tasks:
             task.cancel()
-        self._give_up(self._all_launches())
+        self._give_up(lambda _launch: True)
         left = [*self._starting, *self._running.values(), *self._handed_over.values()]
         left += (leaf for leaf, _ in self._ended)
         self._host.admission.leave(*(leaf.demand for leaf in left))
@@ -229,32 +257,35 @@ class PlainLeaves:
 
     # What a leaf is told.
 
-    def let_in(self, leaf: _Waiting) -> None:
-        leaf.waiter = None
-        del self._waiting[leaf.launch.task_id]
-        self._admitted[leaf.launch.task_id] = leaf
-        self._owner.wake()
+    def let_in(self, crowd: _Crowd, count: int) -> None:
+        if not self._admitted:
+            self._owner.wake()
+        leaves = crowd.leaves
+        self._admitted += (leaves.popleft() for _ in range(count))
+        self._waiting -= count
+        if not leaves:
+            self._crowds.remove(crowd)
 
     def end(self, leaf: PlainLeaf, how: Exit | None) -> None:
         if self._is_closed:
             return
         leaf.how = how
-        launch = leaf.launch
-        del self._running[launch.task_id]
-        has_outputs = launch.output_parameters or launch.output_artifacts
-        if how is not None and how.is_success and not how.survivors and not has_outputs:
+        del self._running[leaf.task_id]
+        if not self._ended:
+            self._owner.wake()
+        if how is not None and how.is_success and not how.survivors and not _has_outputs(leaf.launch):
             crash_point.reach("exit.seen")
             self._ended.append((leaf, how))
-        else:
-            self._handed_over[launch.task_id] = leaf
-            rest = Leaf(launch, [leaf.row], self._owner, self._host, begun=leaf)
-            if leaf.is_cancelled:
-                rest.cancel()
-            self._owner.look_after(rest, launch)
+            return
+        self._handed_over[leaf.task_id] = leaf
+        rest = Leaf(leaf.launch, [leaf.row], self._owner, self._host, begun=leaf)
+        if leaf.is_cancelled:
+            rest.cancel()
+        self._owner.look_after(rest, leaf.launch)
         self._owner.wake()
 
     def give_place(self, leaf: PlainLeaf) -> Demand:
-        del self._handed_over[leaf.launch.task_id]
+        del self._handed_over[leaf.task_id]
         return leaf.demand
 
     async def _ask(self) -> None:
@@ -283,72 +314,84 @@ class PlainLeaves:
     def _line_up(self, launch: engine.Launch, shared: Shared) -> None:
         if shared is not OFF:  # which the core has said of the launch
             self._owner.note_cache(launch.task_id, shared.use)
-        asked, admission = launch.resources, self._host.admission
+        admission = self._host.admission
         try:
-            admission.check(asked.cpu_request, asked.memory_request_bytes)
+            leaf = PlainLeaf(launch, self._demand(launch.resources), shared.lead, self)
         except CANNOT_RUN as error:
             self._refused.append(LeafOutcome.not_run(launch, error))
             self._owner.wake()
             return
-        leaf = _Waiting(launch, self._demand(asked), shared.lead, self)
-        self._waiting[launch.task_id] = leaf
-        waiter = admission.line_up(leaf.demand, leaf)
-        if waiter is None:
-            self.let_in(leaf)
-        elif launch.task_id in self._waiting:  # else it was let in by that very call
-            leaf.waiter = waiter
+        self._waiting += 1
+        if self._crowds and self._crowds[-1].takes(leaf, admission):
+            return
+        crowd = _Crowd(leaf, self)
+        self._crowds.append(crowd)
+        crowd.waiter = admission.line_up(leaf.demand, crowd)
 
     def _demand(self, asked: engine.Resources) -> Demand:
-        """Most leaves of a run ask for the same."""
+        """Most leaves of a run ask for the same. Errors: ExceedsHost."""
         key = (asked.cpu_request, asked.cpu_limit, asked.memory_request_bytes, asked.memory_limit_bytes)
         demand = self._demands.get(key)
         if demand is None:
+            self._host.admission.check(asked.cpu_request, asked.memory_request_bytes)
             demand = self._demands[key] = demand_of(self._owner.run, asked, self._host.admission)
         return demand
 
-    def _make(
-        self, waited: _Waiting, rendered: engine.Rendered, place: AttemptPlace, now_ns: int
-    ) -> PlainLeaf | None:
-        """Its attempt, ready to start; None: to make that takes time."""
-        launch, places = waited.launch, self._owner.places
-        spec = self._maker.make_at_once(
-            launch,
-            rendered,
-            run_id=self._owner.run.id,
-            number=1,
-            attempt_dir=place.attempt_dir,
-            views=places.views(place, rendered, {}),
-        )
-        if spec is None:
-            return None
-        handle = self._executor.handle(spec)
-        row = AttemptRow(launch.task_id, 1, AttemptState.RUNNING, self._executor.name, handle, now_ns)
-        return PlainLeaf(launch, waited.demand, waited.lead, self, rendered, spec, handle, row)
+    def _make(self, leaves: Sequence[PlainLeaf]) -> None:
+        """Make their attempts ready to start. What takes time to make stays as it is."""
+        leaves = [leaf for leaf in leaves if not leaf.is_made and leaf.obstacle is None]
+        if not leaves:
+            return
+        places, executor, make = self._owner.places, self._executor, self._maker.make_at_once
+        run_id = self._owner.run.id
+        placed = [(leaf.launch, places.of(leaf.task_id, 1)) for leaf in leaves]
+        for leaf, (launch, place), rendered in zip(leaves, placed, places.render(placed, {}), strict=True):
+            try:
+                spec = make(
+                    launch,
+                    rendered,
+                    run_id=run_id,
+                    number=1,
+                    attempt_dir=place.attempt_dir,
+                    views=places.views(place, rendered, {}),
+                )
+            except (*CANNOT_RUN, OSError) as error:
+                leaf.obstacle = error
+                continue
+            if spec is not None:
+                leaf.rendered, leaf.spec, leaf.handle = rendered, spec, executor.handle(spec)
+                leaf.is_made = True
 
     def _look_after(self, launch: engine.Launch) -> None:
         self._owner.look_after(Leaf(launch, (), self._owner, self._host), launch)
 
-    def _all_launches(self) -> list[engine.Launch]:
-        """Of those that have not started."""
-        leaves = (*self._waiting.values(), *self._admitted.values())
-        return [*self._unasked, *self._asked.values(), *(leaf.launch for leaf in leaves)]
+    def _give_up(self, is_wanted: Callable[[engine.Launch], bool]) -> list[engine.Launch]:
+        """Forget those of these launches that have not started."""
+        given_up = [launch for launch in (*self._unasked, *self._asked.values()) if is_wanted(launch)]
+        self._unasked = [launch for launch in self._unasked if not is_wanted(launch)]
+        for launch in given_up:
+            self._asked.pop(launch.task_id, None)
+        admission = self._host.admission
+        left = []
+        for crowd in tuple(self._crowds):
+            staying = deque(leaf for leaf in crowd.leaves if not is_wanted(leaf.launch))
+            given_up += (leaf.launch for leaf in crowd.leaves if is_wanted(leaf.launch))
+            assert crowd.waiter is not None
+            left.append((crowd.waiter, len(crowd.leaves) - len(staying)))
+            crowd.leaves = staying
+            if not staying:
+                self._crowds.remove(crowd)
+        self._waiting -= sum(count for _, count in left)
+        # All of them at once: a place that comes free is for none of these.
+        admission.step_out(left)
+        leaving = [leaf for leaf in self._admitted if is_wanted(leaf.launch)]
+        self._admitted = [leaf for leaf in self._admitted if not is_wanted(leaf.launch)]
+        admission.leave(*(leaf.demand for leaf in leaving))
+        return given_up + [leaf.launch for leaf in leaving]
 
-    def _give_up(self, launches: Sequence[engine.Launch]) -> Sequence[engine.Launch]:
-        """Forget these, which have not started."""
-        given_up = {launch.task_id for launch in launches}
-        self._unasked = [launch for launch in self._unasked if launch.task_id not in given_up]
-        waiting = [self._waiting.pop(task_id) for task_id in given_up if task_id in self._waiting]
-        # All of them before the first one leaves the line: a place that comes free is for none of these.
-        for leaf in waiting:
-            leaf.is_given_up = True
-        for leaf in waiting:
-            assert leaf.waiter is not None
-            self._host.admission.step_out(leaf.waiter)
-        admitted = [self._admitted.pop(task_id) for task_id in given_up if task_id in self._admitted]
-        self._host.admission.leave(*(leaf.demand for leaf in admitted))
-        for task_id in given_up:
-            self._asked.pop(task_id, None)
-        return launches
+
+def _has_outputs(launch: engine.Launch) -> bool:
+    return bool(launch.output_parameters or launch.output_artifacts)
 
 
 def _success(leaf: PlainLeaf, how: Exit, now_ns: int) -> PlainSuccess:

@@ -313,7 +313,10 @@ class Scheduler:
             settings.pipeline_root = str(folder / "artifacts")
         return Pieces(request, claimed.spec, records)
 
-    async def _write(self, progress: Progress) -> ProgressResult:
+    async def _write(
+        self, progress: Progress, meanwhile: Callable[[], None] = lambda: None
+    ) -> ProgressResult:
+        """`meanwhile` is called when the store waits for the disk."""
         loop = asyncio.get_running_loop()
         written: asyncio.Future[ProgressResult] = loop.create_future()
 
@@ -329,7 +332,11 @@ class Scheduler:
             with contextlib.suppress(RuntimeError):  # the scheduler has stopped meanwhile
                 loop.call_soon_threadsafe(settle, result, error)
 
-        self._store.record_progress_later(progress, tell)
+        def is_syncing() -> None:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(meanwhile)
+
+        self._store.record_progress_later(progress, tell, is_syncing)
         return await written
 
     async def _look_up_cache(self, scope: CacheScope, keys: Sequence[bytes]) -> Sequence[CacheLook]:

@@ -170,10 +170,16 @@ class Store(Protocol):
         ...
 
     def record_progress_later(
-        self, progress: Progress, tell: Callable[[ProgressResult | None, Exception | None], None]
+        self,
+        progress: Progress,
+        tell: Callable[[ProgressResult | None, Exception | None], None],
+        is_syncing: Callable[[], None],
     ) -> None:
         """As `record_progress`, without waiting: `tell` gets the result or the error, in a thread of the store's that
-        it must not hold up. Errors: Unavailable, where nothing is begun and nothing told."""
+        it must not hold up. Errors: Unavailable, where nothing is begun and nothing told.
+
+        `is_syncing`, likewise: the processor is free, for all that is left is to wait for the disk. A hint, that may be
+        left out."""
         ...
 
     def look_up_cache(self, scope: CacheScope, keys: Sequence[bytes], now_ns: int) -> Sequence[CacheLook]:

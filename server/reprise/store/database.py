@@ -52,11 +52,13 @@ class Database(Protocol):
         self,
         work: Callable[[Transaction], T],
         tell: Callable[[T | None, Exception | None], None],
+        is_syncing: Callable[[], None],
         *,
         is_urgent: bool = False,
     ) -> None:
         """As `mutate`, without waiting: `tell` gets the result or the error, in a thread that it must not hold up.
 
+        `is_syncing` is called there too, where nothing is left but to wait for the disk; a hint, that may be left out.
         Errors: Unavailable, where nothing is begun and nothing told.
         """
         ...

@@ -169,10 +169,16 @@ class SqlStore:
         )
 
     def record_progress_later(
-        self, progress_: Progress, tell: Callable[[ProgressResult | None, Exception | None], None]
+        self,
+        progress_: Progress,
+        tell: Callable[[ProgressResult | None, Exception | None], None],
+        is_syncing: Callable[[], None],
     ) -> None:
         self._database.mutate_later(
-            lambda tx: progress.record_progress(tx, progress_), tell, is_urgent=_is_urgent(progress_)
+            lambda tx: progress.record_progress(tx, progress_),
+            tell,
+            is_syncing,
+            is_urgent=_is_urgent(progress_),
         )
 
     def living_attempts(self, executor: str) -> Sequence[bytes]:

@@ -46,10 +46,11 @@ class SqliteDatabase:
         self,
         work: Callable[[Transaction], T],
         tell: Callable[[T | None, Exception | None], None],
+        is_syncing: Callable[[], None],
         *,
         is_urgent: bool = False,
     ) -> None:
-        self._writer.mutate_later(work, tell, is_urgent=is_urgent)
+        self._writer.mutate_later(work, tell, is_syncing, is_urgent=is_urgent)
 
     def read(self, work: Callable[[Transaction], T]) -> T:
         with self._reader() as connection:

@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 class _Job:
     """A piece of work and its answer; `answer` is called once, when there is one."""
 
-    __slots__ = ("answer", "error", "is_urgent", "result", "touched", "work")
+    __slots__ = ("answer", "error", "is_syncing", "is_urgent", "result", "touched", "work")
 
     def __init__(self, work: Callable[[Transaction], Any], is_urgent: bool) -> None:
         self.work = work
@@ -40,6 +40,7 @@ class _Job:
         self.error: Exception | None = None
         self.touched: list[int] = []
         self.answer: Callable[[], None] = _to_nobody
+        self.is_syncing: Callable[[], None] = _to_nobody
 
 
 def _to_nobody() -> None:
@@ -84,12 +85,14 @@ class Writer:
         self,
         work: Callable[[Transaction], T],
         tell: Callable[[T | None, Exception | None], None],
+        is_syncing: Callable[[], None],
         *,
         is_urgent: bool,
     ) -> None:
         """As `mutate`; `tell` is called with the result, or the error, by this writer's thread, which it must not hold
-        up. Errors: Unavailable, when it is closed."""
+        up, and so is `is_syncing` before each COMMIT. Errors: Unavailable, when it is closed."""
         job = _Job(work, is_urgent)
+        job.is_syncing = is_syncing
         job.answer = lambda: tell(job.result, job.error)
         self._queue(job)
 
@@ -189,6 +192,8 @@ class Writer:
         try:
             for job in group:
                 self._run_job(connection, job)
+            for job in group:
+                job.is_syncing()
             crash_point.reach("commit.before")
             connection.execute("COMMIT")
             crash_point.reach("commit.after")
