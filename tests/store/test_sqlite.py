@@ -19,6 +19,7 @@ import pytest
 from reprise.domain.errors import DataDirInUse, FailedPrecondition, ResourceExhausted, Unavailable
 from reprise.domain.run import ListQuery, OperationKind, Party
 from reprise.domain.states import RunState
+from reprise.store.checkpointer import COMMITS_BETWEEN, Checkpointer
 from reprise.store.connection import connect
 from reprise.store.open import open_store
 from reprise.store.sql import SqlStore
@@ -72,6 +73,31 @@ def test_a_data_dir_of_a_newer_release_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FailedPrecondition) as refused:
         open_store(tmp_path)
     assert refused.value.metadata["schema"] == "9999"
+
+
+def test_the_log_is_copied_into_the_database_beside_the_writer(tmp_path: Path) -> None:
+    has_begun = threading.Event()
+
+    def traced() -> sqlite3.Connection:
+        connection = connect(tmp_path / "a.db", is_reader=False)
+        connection.set_trace_callback(lambda sql: has_begun.set() if "checkpoint" in sql else None)
+        return connection
+
+    writing = connect(tmp_path / "a.db", is_reader=False)
+    writing.execute("CREATE TABLE numbers (number INTEGER)")
+    checkpointer = Checkpointer(traced)
+    try:
+        for number in range(COMMITS_BETWEEN):
+            writing.execute("INSERT INTO numbers VALUES (?)", (number,))
+            checkpointer.committed()
+        assert has_begun.wait(30)
+    finally:
+        checkpointer.close()
+    # Without the log, which this reader does not look at.
+    alone = sqlite3.connect(f"file:{tmp_path}/a.db?immutable=1", uri=True)
+    assert alone.execute("SELECT count(*) FROM numbers").fetchone() == (COMMITS_BETWEEN,)
+    alone.close()
+    writing.close()
 
 
 def test_every_commit_waits_for_the_disk(store: SqlStore, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.plan import Pieces, ReadSpec, RunMachine
 from reprise.scheduler.leaf import Leaf, LeafHost, LeafOutcome, Start
 from reprise.scheduler.places import RunPlaces
-from reprise.scheduler.plain import PlainLeaves, PlainSuccess
+from reprise.scheduler.plain import PlainLeaves, PlainSuccesses
 from reprise.scheduler.sharing import scope_of
 
 _ROUNDS_TO_JOIN = 4
@@ -51,9 +51,15 @@ class _Pending:
     leads: dict[int, Lead] = field(default_factory=dict)
     ended_leads: dict[int, bytes] = field(default_factory=dict)
     attempts: dict[tuple[int, int], AttemptRow] = field(default_factory=dict)
+    plain_ends: list[AttemptRow] = field(default_factory=list)
     cache: list[CacheRow] = field(default_factory=list)
     reuses: list[int] = field(default_factory=list)
     error: Failure | None = None
+
+    @property
+    def ends(self) -> tuple[AttemptRow, ...]:
+        """Of attempts."""
+        return (*self.attempts.values(), *self.plain_ends)
 
 
 class RunDriver:
@@ -211,34 +217,30 @@ class RunDriver:
 
     def _advance(self) -> engine.Decisions | None:
         outcomes, self._ended = self._ended, []
-        succeeded: Sequence[PlainSuccess] = ()
+        succeeded = PlainSuccesses()
         if self._plain is not None:
             refused, succeeded = self._plain.take_ends()
             outcomes += refused
         for outcome in outcomes:
             self._note_end(outcome)
         pending = self._pending
-        for success in succeeded:
-            pending.attempts[success.row.task_id, success.row.number] = success.row
-            if success.shared_key:
-                pending.ended_leads[success.row.task_id] = success.shared_key
+        pending.plain_ends += succeeded.rows
+        pending.ended_leads.update(succeeded.shared)
         is_first_cancel = self._is_cancelling and not self._is_cancel_known
         if is_first_cancel:
             self._cancel_all()
-        elif not (outcomes or succeeded):
+        elif not (outcomes or succeeded.rows):
             return None
         decisions = self._machine.tell(
             [(outcome.event, outcome.kill_method) for outcome in outcomes],
-            [(success.row.task_id, success.kill_method) for success in succeeded],
+            succeeded.killed,
             self._now_ns(),
             cancel=is_first_cancel,
         )
         for outcome in outcomes:
             if outcome.cache_key:
                 pending.cache.append(self._cache_row(outcome.cache_key, outcome.event.task_id))
-        for success in succeeded:
-            if success.shared_key:
-                pending.cache.append(self._cache_row(success.shared_key, success.row.task_id))
+        pending.cache += [self._cache_row(key, task_id) for task_id, key in succeeded.shared]
         self._queue.extend(decision.launch for decision in decisions.decisions)
         self._keep_back()
         return decisions
@@ -338,7 +340,7 @@ class RunDriver:
         starting = self._machine.start_attempts(rows, now_ns)
         tasks = self._machine.take_dirty()
         state = RunState.RUNNING if rows and self._state in _NOT_BEGUN else None
-        if not (tasks or rows or pending.attempts or pending.cache or pending.error):
+        if not (tasks or rows or pending.ends or pending.cache or pending.error):
             for committed in pending.started:
                 committed.set_result(Start.REFUSED)
             self._fill_window(is_ahead=True)
@@ -352,7 +354,7 @@ class RunDriver:
                 tasks=tasks,
                 starts=rows,
                 starting=starting,
-                attempts=tuple(pending.attempts.values()),
+                attempts=pending.ends,
                 state=state,
                 cache=tuple(pending.cache),
                 leads=leads,
@@ -402,7 +404,7 @@ class RunDriver:
     def _release(self, written: _Pending) -> None:
         """What the executor keeps of attempts whose ends are committed is not needed any more."""
         for name, executor in self._host.executors.items():
-            handles = [row.handle for row in written.attempts.values() if row.executor == name]
+            handles = [row.handle for row in written.ends if row.executor == name]
             if handles:
                 executor.release(handles)
 
@@ -443,7 +445,7 @@ class RunDriver:
                 fence=self.run.fence,
                 now_ns=self._now_ns(),
                 tasks=self._machine.take_dirty(),
-                attempts=tuple(self._pending.attempts.values()),
+                attempts=self._pending.ends,
                 cache=tuple(self._pending.cache),
                 reuses=tuple(self._pending.reuses),
                 state=(

@@ -561,21 +561,21 @@ def _last_line(log: Path) -> str:
 
 
 def exit_json(ended: Exit) -> bytes:
-    """What is kept of the end of an attempt, beside its times."""
-    return _exit_json(ended.cause.value, ended.exit_code, ended.signal, ended.message, ended.kill_method)
+    """What is kept of the end of an attempt, beside its times; what is not named was empty."""
+    return _exit_json(ended.cause, ended.exit_code, ended.signal, ended.message, ended.kill_method)
 
 
 @lru_cache(maxsize=64)
 def _exit_json(
-    cause: str, exit_code: int | None, signal: int | None, message: str, kill_method: str
+    cause: Cause, exit_code: int | None, signal: int | None, message: str, kill_method: str
 ) -> bytes:
+    kept = {
+        "cause": cause.value,
+        "exit_code": exit_code,
+        "signal": signal,
+        "message": message,
+        "kill_method": kill_method,
+    }
     return json.dumps(
-        {
-            "cause": cause,
-            "exit_code": exit_code,
-            "signal": signal,
-            "message": message,
-            "kill_method": kill_method,
-        },
-        separators=(",", ":"),
+        {name: value for name, value in kept.items() if value not in (None, "")}, separators=(",", ":")
     ).encode()

@@ -105,12 +105,14 @@ class _Crowd:
         self.of.let_in(self, count)
 
 
-class PlainSuccess(NamedTuple):
-    """The end of a leaf that has left nothing."""
+class PlainSuccesses(NamedTuple):
+    """Ends of leaves that have left nothing."""
 
-    row: AttemptRow
-    shared_key: bytes  # under which other runs may find it, and may have waited for it; empty: they may not
-    kill_method: str
+    rows: Sequence[AttemptRow] = ()
+    killed: Sequence[tuple[int, str]] = ()  # task, and how its processes were
+    shared: Sequence[
+        tuple[int, bytes]
+    ] = ()  # task, and under which key others may find it or may have waited for it
 
 
 class PlainLeaves:
@@ -176,15 +178,14 @@ class PlainLeaves:
         else:
             self._line_up(launch, shared)
 
-    def take_ends(self) -> tuple[list[LeafOutcome], list[PlainSuccess]]:
+    def take_ends(self) -> tuple[list[LeafOutcome], PlainSuccesses]:
         """Those that have come to their end since the last call. Errors: what kept the cache from being asked."""
         if self._fault is not None:
             raise self._fault
         ended, self._ended = self._ended, []
         refused, self._refused = self._refused, []
-        self._host.admission.leave(*(leaf.demand for leaf, _ in ended))
-        now_ns = self._host.now_ns()
-        return refused, [_success(leaf, how, now_ns) for leaf, how in ended]
+        self._host.admission.leave(*[leaf.demand for leaf, _ in ended])
+        return refused, _successes(ended, self._host.now_ns())
 
     def take_starts(self) -> Sequence[PlainLeaf]:
         """Those that are ready and may start as soon as that is committed; `started` has to follow."""
@@ -394,16 +395,19 @@ def _has_outputs(launch: engine.Launch) -> bool:
     return bool(launch.output_parameters or launch.output_artifacts)
 
 
-def _success(leaf: PlainLeaf, how: Exit, now_ns: int) -> PlainSuccess:
-    begun, launch = leaf.row, leaf.launch
-    row = AttemptRow(
-        begun.task_id,
-        begun.number,
-        AttemptState.SUCCEEDED,
-        begun.executor,
-        begun.handle,
-        begun.started_ns,
-        how.ended_ns or now_ns,
-        exit=exit_json(how),
-    )
-    return PlainSuccess(row, launch.cache_key if launch.is_cache_enabled else b"", how.kill_method)
+def _successes(ended: Sequence[tuple[PlainLeaf, Exit]], now_ns: int) -> PlainSuccesses:
+    rows, killed, shared = [], [], []
+    for leaf, how in ended:
+        task_id, number, _, executor, handle, started_ns, *_ = leaf.row
+        ended_ns, exit_ = how.ended_ns or now_ns, exit_json(how)
+        rows.append(
+            AttemptRow(task_id, number, _SUCCEEDED, executor, handle, started_ns, ended_ns, True, exit_)
+        )
+        killed.append((task_id, how.kill_method))
+        launch = leaf.launch
+        if launch.is_cache_enabled and launch.cache_key:
+            shared.append((task_id, launch.cache_key))
+    return PlainSuccesses(rows, killed, shared)
+
+
+_SUCCEEDED = AttemptState.SUCCEEDED

@@ -44,6 +44,8 @@ def connect(path: Path, *, is_reader: bool, busy_timeout_s: float = BUSY_TIMEOUT
             "cache_size=-16000",
             # A write-ahead log that a large record has made long gives its space back.
             "journal_size_limit=67108864",
+            # In pages of 4 KiB. Before the log is so long, the checkpointer copies it.
+            "wal_autocheckpoint=16000",
         ):
             connection.execute(f"PRAGMA {pragma}").close()
         if is_reader:

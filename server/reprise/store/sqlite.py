@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from reprise.domain.errors import Unavailable
+from reprise.store.checkpointer import Checkpointer
 from reprise.store.connection import BUSY_TIMEOUT_S, DATABASE, SqliteTransaction, connect, translate
 from reprise.store.data_dir import DataDir
 from reprise.store.database import Transaction
@@ -33,8 +34,10 @@ class SqliteDatabase:
         self._idle: deque[sqlite3.Connection] = deque()
         self._is_closed = False
         self._closing = threading.Lock()
+        self._checkpointer = Checkpointer(lambda: connect(self._path, is_reader=False))
         self._writer = Writer(
             connect=lambda: connect(self._path, is_reader=False, busy_timeout_s=busy_timeout_s),
+            committed=self._checkpointer.committed,
             translate=lambda error: translate(error, data_dir.path),
             ballast=data_dir.ballast,
         )
@@ -86,6 +89,7 @@ class SqliteDatabase:
                 return
             self._is_closed = True
         self._writer.close()
+        self._checkpointer.close()
         while self._idle:
             self._idle.pop().close()
         self._data_dir.close()

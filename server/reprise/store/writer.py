@@ -55,10 +55,13 @@ class Writer:
     def __init__(
         self,
         connect: Callable[[], sqlite3.Connection],
+        committed: Callable[[], None],
         translate: Callable[[Exception], Exception],
         ballast: Ballast,
     ) -> None:
+        """`committed` is told of each transaction, by the writer's thread."""
         self._connect = connect
+        self._committed = committed
         self._translate = translate
         self._ballast = ballast
         self._connection: sqlite3.Connection | None = connect()
@@ -197,6 +200,7 @@ class Writer:
             crash_point.reach("commit.before")
             connection.execute("COMMIT")
             crash_point.reach("commit.after")
+            self._committed()
         except _TransactionLostError:
             raise
         except BaseException as error:
