@@ -113,17 +113,42 @@ MUTANTS = (
         [("is_urgent=self._is_cancelling", "is_urgent=False")],
         "faults/test_full_disk.py",
     ),
+    Mutant(
+        "a task that moves as it likes",
+        "core_rs/src/segments/rules.rs",
+        [("!moves.allow(from, after)", "from == after")],
+        "store/test_progress.py",
+        is_native=True,
+    ),
+    Mutant(
+        "an attempt with two outcomes",
+        "core_rs/src/segments/rules.rs",
+        [("if before.has_ended() || after < before {", "if after < before {")],
+        "store/test_progress.py",
+        is_native=True,
+    ),
+    Mutant(
+        "an attempt that is started twice",
+        "core_rs/src/segments/rules.rs",
+        [("        check_may_start(start, place)?;\n", "")],
+        "store/test_progress.py",
+        is_native=True,
+    ),
     *(_of_store(name) for name in STORE_MUTANTS),
 )
 
 
 def is_caught(mutant: Mutant, folder: Path) -> bool:
     """Errors: AssertionError where it does not fit the code any more; CalledProcessError where it does not compile."""
-    if mutant.is_native:
-        return _fails(mutant, {"REPRISE_NATIVE_LIBRARY": str(_compiled(mutant, folder))})
+    if mutant.is_native and mutant.file.startswith("core_rs/host/"):
+        # The functions that Python calls through ctypes are all in the host crate: it alone is compiled.
+        return _fails(mutant, {"REPRISE_NATIVE_LIBRARY": str(_compiled(mutant, folder, "reprise-host"))})
     package = folder / "reprise"
     shutil.copytree(SOURCE, package, ignore=shutil.ignore_patterns("__pycache__"))
-    _apply(mutant, package / mutant.file)
+    if mutant.is_native:
+        shutil.copy(_compiled(mutant, folder, "reprise-core", "--features=python"), package / "_core.abi3.so")
+    else:
+        _apply(mutant, package / mutant.file)
     return _fails(mutant, {"PYTHONPATH": str(folder)})
 
 
@@ -135,17 +160,17 @@ def _apply(mutant: Mutant, path: Path) -> None:
     path.write_text(text)
 
 
-def _compiled(mutant: Mutant, folder: Path) -> Path:
-    """The functions that Python calls through ctypes are all in the host crate: it alone is compiled."""
+def _compiled(mutant: Mutant, folder: Path, crate: str, *options: str) -> Path:
     for name in ("Cargo.toml", "Cargo.lock"):
         shutil.copy(ROOT / name, folder)
     shutil.copytree(ROOT / "core_rs", folder / "core_rs")
     _apply(mutant, folder / mutant.file)
     target = folder / "target"
-    command = ["cargo", "rustc", "--quiet", "--package=reprise-host", "--lib", "--crate-type=cdylib"]
+    command = ["cargo", "rustc", "--quiet", f"--package={crate}", *options, "--lib", "--crate-type=cdylib"]
     environment = {**os.environ, "CARGO_TARGET_DIR": str(target), "RUSTFLAGS": "--cap-lints=allow"}
     subprocess.run(command, cwd=folder, env=environment, check=True)
-    return target / "debug" / "libreprise_host.so"
+    (library,) = (target / "debug").glob("lib*.so")
+    return library
 
 
 def _fails(mutant: Mutant, environment: Mapping[str, str]) -> bool:

@@ -457,7 +457,7 @@ pub(crate) fn write_unchecked_string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-fn write_escape(byte: u8, out: &mut impl Sink) {
+pub(crate) fn write_escape(byte: u8, out: &mut impl Sink) {
     out.push_ascii(b'\\');
     match byte {
         b'\n' => out.push_ascii(b'n'),

@@ -1,6 +1,8 @@
 //! The face towards Python: bytes in, bytes out, the interpreter free to go on meanwhile.
 //!
-//! Invariant: no panic crosses into Python as one; it becomes a RuntimeError. This file alone names pyo3.
+//! Invariant: no panic crosses into Python as one; it becomes a RuntimeError. This module alone names pyo3.
+
+mod tasks;
 
 use std::mem::MaybeUninit;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -23,7 +25,7 @@ use crate::pieces::Pieces;
 use crate::plan_pages::PlanPages;
 use crate::presence;
 use crate::recorded::Recorded;
-use crate::records::{RecordError, Records, Row};
+use crate::records::{RecordError, Records};
 use crate::render::PlacedLaunch;
 
 fn guarded<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> PyResult<T> {
@@ -313,13 +315,6 @@ fn job_detail_in_parts<'py>(
     parts.into_iter().map(|part| Ok((part.first_task_id, to_python(py, part.detail)?))).collect()
 }
 
-/// A row to store: task id, path, state, record.
-type RecordRow<'py> = (i64, String, i32, Bound<'py, PyBytes>);
-
-fn to_rows<'py>(py: Python<'py>, rows: Vec<Row>) -> Vec<RecordRow<'py>> {
-    rows.into_iter().map(|row| (row.task_id, row.path, row.state, PyBytes::new(py, &row.record))).collect()
-}
-
 /// A compiled pipeline that has been read and checked: for the machines of all runs of it.
 #[pyclass(frozen, module = "reprise._core")]
 struct Spec {
@@ -448,17 +443,12 @@ impl Run {
     }
 
     /// Move the tasks of these attempts (task, number) to RUNNING, to the rows to store.
-    fn start_attempts<'py>(
-        &self,
-        py: Python<'py>,
-        starts: Vec<(i64, i32)>,
-        now_ns: i64,
-    ) -> PyResult<Vec<RecordRow<'py>>> {
+    fn start_attempts(&self, py: Python<'_>, starts: Vec<(i64, i32)>, now_ns: i64) -> PyResult<tasks::TaskRows> {
         let rows = self.work(py, |run| match run.records.start_attempts(&starts, now_ns) {
             Ok(rows) => Ok(rows),
             Err(error) => Err(error.to_string()),
         })?;
-        Ok(to_rows(py, rows))
+        Ok(tasks::TaskRows::new(rows))
     }
 
     /// Of the last starts these were refused; None: all of them.
@@ -475,9 +465,8 @@ impl Run {
     }
 
     /// The rows to store since the last call.
-    fn take_dirty<'py>(&self, py: Python<'py>) -> PyResult<Vec<RecordRow<'py>>> {
-        let rows = self.work(py, |run| Ok(run.records.take_dirty()))?;
-        Ok(to_rows(py, rows))
+    fn take_dirty(&self, py: Python<'_>) -> PyResult<tasks::TaskRows> {
+        self.work(py, |run| Ok(run.records.take_dirty())).map(tasks::TaskRows::new)
     }
 }
 
@@ -529,5 +518,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(fingerprint_paths, module)?)?;
     module.add_class::<Renderer>()?;
     module.add_class::<Spec>()?;
-    module.add_class::<Run>()
+    module.add_class::<Run>()?;
+    module.add_class::<tasks::TaskRows>()?;
+    module.add_class::<tasks::TaskRules>()?;
+    module.add_class::<tasks::TaskWrite>()
 }

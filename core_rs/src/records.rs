@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::message::Enum;
 use crate::messages::{
     CacheAnswer, CacheUse, Decisions, Failure, Kind, Launch, LeafEnded, LostInputs, Message, NodeCreated, NodeEnded,
     NodeStarted, Reason, State, StateChange, TaskRecord, Values, Verdict, What,
 };
+use crate::task_rows::TaskRows;
 use crate::wire::{WireError, Writer};
 
 const STATES: usize = 16;
@@ -56,32 +56,54 @@ impl Moves {
         moves
     }
 
-    fn allow(&self, from: State, to: State) -> bool {
+    /// Whether a task may go from the one to the other.
+    pub(crate) fn allow(&self, from: State, to: State) -> bool {
         self.0[from as usize % STATES][to as usize % STATES]
     }
 
-    fn is_final(&self, state: State) -> bool {
+    /// Whether no move leads on from it.
+    pub(crate) fn is_final(&self, state: State) -> bool {
         state != State::Unspecified && !self.0[state as usize % STATES].contains(&true)
     }
-}
-
-/// A record as it is to be stored.
-#[derive(Debug, PartialEq)]
-pub struct Row {
-    /// Of the task.
-    pub task_id: i64,
-    /// The task's path.
-    pub path: String,
-    /// The number of its [`State`].
-    pub state: i32,
-    /// The encoded record.
-    pub record: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
 struct Entry {
     record: TaskRecord,
     is_dirty: bool,
+}
+
+/// The record of one task while it is being changed, found once.
+struct Change<'a> {
+    entry: &'a mut Entry,
+    moves: &'a Moves,
+    dirty: &'a mut Vec<i64>,
+}
+
+impl Change<'_> {
+    fn move_to(&mut self, target: State, now_ns: i64) -> Result<()> {
+        let state = self.entry.record.state;
+        if !self.moves.allow(state, target) {
+            return Err(RecordError::IllegalMove(state, target));
+        }
+        self.entry.record.state = target;
+        self.touch(now_ns);
+        Ok(())
+    }
+
+    fn touch(&mut self, now_ns: i64) {
+        let record = &mut self.entry.record;
+        let error = record.error.clone().filter(|_| self.moves.is_final(record.state));
+        record.history.push(StateChange { at_ns: now_ns, state: record.state, error });
+        self.mark_dirty();
+    }
+
+    fn mark_dirty(&mut self) {
+        if !self.entry.is_dirty {
+            self.entry.is_dirty = true;
+            self.dirty.push(self.entry.record.task_id);
+        }
+    }
 }
 
 /// Of a record, what the start of an attempt changes.
@@ -225,26 +247,29 @@ impl Records {
         }
         let record = TaskRecord { created_ns: now_ns, state: State::Pending, ..record };
         self.entries.insert(task_id, Entry { record, is_dirty: false });
-        self.touch(task_id, now_ns)
+        self.change(task_id)?.touch(now_ns);
+        Ok(())
     }
 
     fn start_dag(&mut self, task_id: i64, started: NodeStarted, now_ns: i64) -> Result<()> {
-        let record = self.edit(task_id)?;
+        let mut change = self.change(task_id)?;
+        let record = &mut change.entry.record;
         if record.state != State::Pending {
             return Ok(());
         }
         record.inputs = Some(started.inputs.unwrap_or_default());
         (record.verdict, record.reason) = (started.verdict, started.reason);
         record.started_ns = now_ns;
-        self.move_to(task_id, State::Running, now_ns)
+        change.move_to(State::Running, now_ns)
     }
 
     fn end_node(&mut self, task_id: i64, ended: NodeEnded, now_ns: i64) -> Result<()> {
         self.has_failed |= ended.state == State::Failed;
-        if self.is_ended(task_id) {
+        let mut change = self.change(task_id)?;
+        let record = &mut change.entry.record;
+        if change.moves.is_final(record.state) {
             return Ok(());
         }
-        let record = self.edit(task_id)?;
         if ended.verdict != Verdict::Unspecified {
             (record.verdict, record.reason) = (ended.verdict, ended.reason);
             (record.reason_field, record.caused_by) = (ended.reason_field, ended.caused_by);
@@ -260,7 +285,7 @@ impl Records {
         }
         record.is_left_out = ended.is_left_out;
         record.ended_ns = now_ns;
-        self.move_to(task_id, ended.state, now_ns)
+        change.move_to(ended.state, now_ns)
     }
 
     /// Whether a launch is still to be made; if not, it has been before.
@@ -280,7 +305,8 @@ impl Records {
 
     /// Keep what was resolved for a leaf that will run; its state changes when its first attempt starts.
     fn launch(&mut self, task_id: i64, launch: &Launch) -> Result<()> {
-        let record = self.edit(task_id)?;
+        let mut change = self.change(task_id)?;
+        let record = &mut change.entry.record;
         record.inputs = Some(launch.inputs.clone().unwrap_or_default());
         (record.key, record.preimage) = (launch.key.clone(), launch.preimage.clone());
         (record.verdict, record.reason) = (launch.verdict, launch.reason);
@@ -291,7 +317,8 @@ impl Records {
         }
         replace(&mut record.override_inputs, launch.override_inputs.clone());
         replace(&mut record.candidate, launch.candidate.clone());
-        self.mark_dirty(task_id)
+        change.mark_dirty();
+        Ok(())
     }
 
     /// Note what the cache had to say of a task. `is_shown`: taken with what is dirty, else with the next change.
@@ -299,9 +326,10 @@ impl Records {
     /// # Errors
     /// [`RecordError::Unknown`].
     pub fn note_cache(&mut self, task_id: i64, cache_use: CacheUse, is_shown: bool) -> Result<()> {
-        self.edit(task_id)?.cache_use = Some(cache_use);
+        let mut change = self.change(task_id)?;
+        change.entry.record.cache_use = Some(cache_use);
         if is_shown {
-            self.mark_dirty(task_id)?;
+            change.mark_dirty();
         }
         Ok(())
     }
@@ -310,11 +338,12 @@ impl Records {
     ///
     /// # Errors
     /// [`RecordError::Unknown`], [`RecordError::IllegalMove`].
-    pub fn start_attempts(&mut self, starts: &[(i64, i32)], now_ns: i64) -> Result<Vec<Row>> {
+    pub fn start_attempts(&mut self, starts: &[(i64, i32)], now_ns: i64) -> Result<TaskRows> {
         self.starting.clear();
-        let mut rows = Vec::with_capacity(starts.len());
+        let mut rows = TaskRows::with_capacity(starts.len());
         for &(task_id, number) in starts {
-            let record = self.edit(task_id)?;
+            let mut change = self.change(task_id)?;
+            let record = &change.entry.record;
             let before = BeforeStart {
                 task_id,
                 state: record.state,
@@ -322,18 +351,17 @@ impl Records {
                 started_ns: record.started_ns,
                 changes: record.history.len(),
             };
+            if before.state != State::Running {
+                change.move_to(State::Running, now_ns)?;
+            }
+            let record = &mut change.entry.record;
             record.attempts = number;
             if record.started_ns == 0 {
                 record.started_ns = now_ns;
             }
-            if before.state != State::Running {
-                self.move_to(task_id, State::Running, now_ns)?;
-            }
+            rows.push_record(record);
+            change.entry.is_dirty = false;
             self.starting.push(before);
-            if let Some(entry) = self.entries.get_mut(&task_id) {
-                entry.is_dirty = false;
-                rows.push(as_row(&entry.record));
-            }
         }
         Ok(rows)
     }
@@ -347,11 +375,12 @@ impl Records {
             if !were_refused(before.task_id) {
                 continue;
             }
-            let record = self.edit(before.task_id)?;
+            let mut change = self.change(before.task_id)?;
+            let record = &mut change.entry.record;
             (record.state, record.attempts) = (before.state, before.attempts);
             record.started_ns = before.started_ns;
             record.history.truncate(before.changes);
-            self.mark_dirty(before.task_id)?;
+            change.mark_dirty();
         }
         Ok(())
     }
@@ -361,10 +390,11 @@ impl Records {
     /// # Errors
     /// [`RecordError::Unknown`].
     pub fn await_retry(&mut self, task_id: i64, failure: Failure, now_ns: i64) -> Result<()> {
-        let record = self.edit(task_id)?;
+        let mut change = self.change(task_id)?;
+        let record = &mut change.entry.record;
         record.history.push(StateChange { at_ns: now_ns, state: State::Failed, error: Some(failure) });
         if record.state == State::Running {
-            self.move_to(task_id, State::Pending, now_ns)?;
+            change.move_to(State::Pending, now_ns)?;
         }
         Ok(())
     }
@@ -380,7 +410,7 @@ impl Records {
             .filter(|record| record.state == State::Running && is_leaf(record))
             .map(|record| record.task_id)
             .collect();
-        running.into_iter().try_for_each(|task_id| self.move_to(task_id, State::Cancelling, now_ns))
+        running.into_iter().try_for_each(|task_id| self.change(task_id)?.move_to(State::Cancelling, now_ns))
     }
 
     /// A leaf has ended (`kill_method`: how its processes were), or, PENDING, waits for inputs that are lost.
@@ -389,11 +419,13 @@ impl Records {
     /// [`RecordError::Unknown`], [`RecordError::IllegalMove`].
     pub fn end_leaf(&mut self, event: &LeafEnded, kill_method: &str, now_ns: i64) -> Result<()> {
         let order = self.event_count + 1;
-        let record = self.edit(event.task_id)?;
+        let mut change = self.change(event.task_id)?;
+        let record = &mut change.entry.record;
         if event.state == State::Pending {
             record.lost_inputs.push(LostInputs { order, inputs: Some(event.outputs.clone().unwrap_or_default()) });
+            change.mark_dirty();
             self.event_count = order;
-            return self.mark_dirty(event.task_id);
+            return Ok(());
         }
         replace(&mut record.outputs, event.outputs.clone());
         replace(&mut record.error, event.error.clone());
@@ -410,53 +442,29 @@ impl Records {
         record.end_order = order;
         record.ended_ns = now_ns;
         kill_method.clone_into(&mut record.kill_method);
+        let moved = change.move_to(event.state, now_ns);
         self.event_count = order;
         self.has_failed |= event.state == State::Failed;
-        self.move_to(event.task_id, event.state, now_ns)
+        moved
     }
 
     /// The rows to store. They count as stored: a write that fails ends the server's hold of the run.
-    pub fn take_dirty(&mut self) -> Vec<Row> {
+    pub fn take_dirty(&mut self) -> TaskRows {
         let dirty = std::mem::take(&mut self.dirty);
-        let mut rows = Vec::with_capacity(dirty.len());
+        let mut rows = TaskRows::with_capacity(dirty.len());
         for task_id in dirty {
             if let Some(entry) = self.entries.get_mut(&task_id).filter(|entry| entry.is_dirty) {
                 entry.is_dirty = false;
-                rows.push(as_row(&entry.record));
+                rows.push_record(&entry.record);
             }
         }
         rows
     }
 
-    fn edit(&mut self, task_id: i64) -> Result<&mut TaskRecord> {
-        self.entries.get_mut(&task_id).map(|entry| &mut entry.record).ok_or(RecordError::Unknown(task_id))
-    }
-
-    fn move_to(&mut self, task_id: i64, target: State, now_ns: i64) -> Result<()> {
-        let is_allowed = self.moves.allow(self.get(task_id)?.state, target);
-        let record = self.edit(task_id)?;
-        if !is_allowed {
-            return Err(RecordError::IllegalMove(record.state, target));
-        }
-        record.state = target;
-        self.touch(task_id, now_ns)
-    }
-
-    fn touch(&mut self, task_id: i64, now_ns: i64) -> Result<()> {
-        let is_final = self.is_ended(task_id);
-        let record = self.edit(task_id)?;
-        let error = record.error.clone().filter(|_| is_final);
-        record.history.push(StateChange { at_ns: now_ns, state: record.state, error });
-        self.mark_dirty(task_id)
-    }
-
-    fn mark_dirty(&mut self, task_id: i64) -> Result<()> {
-        let entry = self.entries.get_mut(&task_id).ok_or(RecordError::Unknown(task_id))?;
-        if !entry.is_dirty {
-            entry.is_dirty = true;
-            self.dirty.push(task_id);
-        }
-        Ok(())
+    fn change(&mut self, task_id: i64) -> Result<Change<'_>> {
+        let Self { entries, moves, dirty, .. } = self;
+        let entry = entries.get_mut(&task_id).ok_or(RecordError::Unknown(task_id))?;
+        Ok(Change { entry, moves, dirty })
     }
 }
 
@@ -469,10 +477,6 @@ fn replace<T>(field: &mut Option<T>, with: Option<T>) {
     if with.is_some() {
         *field = with;
     }
-}
-
-fn as_row(record: &TaskRecord) -> Row {
-    Row { task_id: record.task_id, path: record.path.clone(), state: record.state.number(), record: record.encode() }
 }
 
 fn as_event(record: &TaskRecord) -> LeafEnded {

@@ -1,6 +1,7 @@
 """The Rust core: a pure function of its bytes. Only reprise.plan imports it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 def plan(request: bytes) -> bytes:
     """engine.RunRequest to engine.PlanResult. What is wrong with the request is told inside, never raised."""
@@ -112,6 +113,59 @@ class Renderer:
         """
 
 _Row = tuple[int, str, int, bytes]
+_Attempt = tuple[int, int, int, str, bytes, int, int, bool, bytes]
+_Segment = tuple[int, int, bytes, bytes, bytes, bytes]
+
+class TaskRows:
+    """Rows of tasks (task id, path, state, record), each made when it is asked for."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, place: int) -> _Row:
+        """Errors: IndexError."""
+
+    def __iter__(self) -> Iterator[_Row]: ...
+
+class TaskRules:
+    """The moves that tasks may make."""
+
+    def __new__(cls, moves: Sequence[tuple[int, int]]) -> TaskRules: ...
+
+class TaskWrite:
+    """What one write of a run says of its tasks and their attempts.
+
+    Errors of the methods: RuntimeError for segments that are not as they were written."""
+
+    def __new__(
+        cls,
+        tasks: Sequence[TaskRows | Sequence[_Row]],
+        attempts: Sequence[_Attempt],
+        starts: Sequence[_Attempt],
+        fence: int,
+    ) -> TaskWrite:
+        """Rows of tasks, group after group; after them attempts (task, number, state, executor, handle, started_ns,
+        ended_ns, is_counted, exit) that were started before, and after these those that begin.
+
+        Errors: TypeError, ValueError and OverflowError for other values."""
+
+    def segments(self) -> list[int]:
+        """The numbers of the segments that it concerns, sorted."""
+
+    def unknown(self, segments: Sequence[_Segment]) -> tuple[list[tuple[int, int]], list[int]]:
+        """What is not in these rows and has to be looked up: attempts (task, number), and tasks, whose paths."""
+
+    def rows(
+        self,
+        rules: TaskRules,
+        run_id: int,
+        segments: Sequence[_Segment],
+        attempts: Sequence[tuple[int, int, int]],
+        paths: Sequence[tuple[int, str]],
+    ) -> tuple[list[Any], list[Any], list[Any], list[Any], str, int]:
+        """New segments, changed ones, entries of tasks, entries of attempts, each as its statement takes it; what has
+        changed, as items of a JSON list, and how many these are. `attempts`: with their states; `paths`: by task; what
+        there is of what was unknown.
+
+        Errors: ValueError, in words for the caller, where a rule speaks against it."""
 
 class Spec:
     """A compiled pipeline that has been read and checked, for any number of runs."""
@@ -160,12 +214,12 @@ class Run:
         """engine.TaskRecords."""
 
     def note_cache(self, task_id: int, cache_use: bytes, is_shown: bool) -> None: ...
-    def start_attempts(self, starts: Sequence[tuple[int, int]], now_ns: int) -> list[_Row]:
+    def start_attempts(self, starts: Sequence[tuple[int, int]], now_ns: int) -> TaskRows:
         """(task, number) of attempts to the rows of their tasks."""
 
     def take_back(self, task_ids: set[int] | None) -> None: ...
     def await_retry(self, task_id: int, failure: bytes, now_ns: int) -> None: ...
-    def take_dirty(self) -> list[_Row]: ...
+    def take_dirty(self) -> TaskRows: ...
 
 def digest_paths(paths: list[str]) -> list[tuple[str, str] | None]:
     """Per path (file or folder): (digest, fingerprint) of its content; None where nothing is there.

@@ -1,8 +1,8 @@
 """The typed face of the Rust core: plan a request, drive a run, render a launch.
 
-Invariant: the only importer of `reprise._core`, beside the digests of `artifact`. The same request and the same events
-in the same order give the same decisions and task ids, so a run can be taken up again by feeding its recorded ends to a
-new machine.
+Invariant: the only importer of `reprise._core`, beside the digests of `artifact` and what stores rows of tasks. The
+same request and the same events in the same order give the same decisions and task ids, so a run can be taken up again
+by feeding its recorded ends to a new machine.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from reprise import _core
 from reprise.domain.run import AttemptRow, DetailsPart, TaskRow
-from reprise.domain.states import TASK_MOVES
+from reprise.domain.states import TASK_MOVES_BY_NUMBER
 from reprise.pb.engine.v1 import engine_pb2 as engine
+from reprise.task_rows import TaskRows
 
 _KEY_BYTES = 32
 
@@ -206,9 +207,6 @@ def plan_unchanged(graph: bytes, labels: bytes, asked: engine.RunRequest) -> byt
 ReadSpec = _core.Spec
 """A compiled pipeline that has been read and checked. Made of its bytes; raises ValueError if anything is wrong."""
 
-# Given with the machine, so that there is one table of them.
-_MOVES = [(int(state), int(target)) for state, targets in TASK_MOVES.items() for target in targets]
-
 
 class RunMachine:
     """The state machine of one run, with the records of its tasks. Safe to call from any thread; calls are taken one
@@ -222,7 +220,7 @@ class RunMachine:
 
         Errors: ValueError if anything is wrong with the request, which `plan` would have told, or with the records."""
         request = asked.request.SerializeToString()
-        self._run = _core.Run(request, asked.spec, asked.records, stored, _MOVES, spec)
+        self._run = _core.Run(request, asked.spec, asked.records, stored, TASK_MOVES_BY_NUMBER, spec)
 
     def advance(self, events: engine.Events) -> engine.Decisions:
         """What follows from these events, past the records; the first call starts the run, with whatever events.
@@ -272,12 +270,12 @@ class RunMachine:
         """`is_shown`: stored with the next write, else with the next change of the task."""
         self._run.note_cache(task_id, use.SerializeToString(), is_shown)
 
-    def start_attempts(self, starts: Sequence[AttemptRow], now_ns: int) -> list[TaskRow]:
+    def start_attempts(self, starts: Sequence[AttemptRow], now_ns: int) -> Sequence[TaskRow]:
         """Move the tasks of `starts` to RUNNING: the rows to store with them, or else to `take_back`."""
         if not starts:
-            return []
+            return ()
         rows = self._run.start_attempts([(start.task_id, start.number) for start in starts], now_ns)
-        return list(map(_TASK_ROW, rows))
+        return TaskRows(rows)
 
     def take_back(self, task_ids: Collection[int] | None = None) -> None:
         """Of the last starts these were refused, or all: their records are again what they were before."""
@@ -287,12 +285,9 @@ class RunMachine:
         """An attempt has failed so, and the task will be tried again."""
         self._run.await_retry(task_id, failure.SerializeToString(), now_ns)
 
-    def take_dirty(self) -> list[TaskRow]:
+    def take_dirty(self) -> Sequence[TaskRow]:
         """The rows to store. They count as stored: a write that fails ends this server's hold of the run."""
-        return list(map(_TASK_ROW, self._run.take_dirty()))
-
-
-_TASK_ROW = TaskRow._make
+        return TaskRows(self._run.take_dirty())
 
 
 class Renderer:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from reprise.domain.errors import IllegalMove
-from reprise.domain.states import RUN_MOVES, TASK_MOVES, RunState, TaskState, move_run, move_task
+from reprise.domain.states import RUN_MOVES, TASK_MOVES, TASK_MOVES_BY_NUMBER, RunState, TaskState, move_run
 
 
 def test_a_terminal_run_state_is_final() -> None:
@@ -22,10 +22,7 @@ def test_a_terminal_task_state_is_final() -> None:
         TaskState.SKIPPED,
         TaskState.NOT_TRIGGERED,
     }
-    for state in terminal:
-        for target in TaskState:
-            with pytest.raises(IllegalMove):
-                move_task(state, target)
+    assert not terminal & {TaskState(number) for number, _ in TASK_MOVES_BY_NUMBER}
 
 
 def test_every_state_has_a_row_in_its_table() -> None:

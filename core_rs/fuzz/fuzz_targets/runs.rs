@@ -10,7 +10,7 @@ use _core::api::recorded;
 use _core::messages::{Decisions, Failure, LeafEnded, State, What};
 use _core::pieces::Pieces;
 use _core::recorded::{News, Recorded};
-use _core::records::Row;
+use _core::task_rows::TaskRows;
 use libfuzzer_sys::fuzz_target;
 
 /// PENDING, RUNNING, and whatever a task may become of these.
@@ -22,8 +22,8 @@ fn launched(decisions: &Decisions, tasks: &mut BTreeSet<i64>) {
     tasks.extend(launches.map(|decision| decision.task_id));
 }
 
-fn store(rows: Vec<Row>, stored: &mut BTreeMap<i64, Vec<u8>>) {
-    stored.extend(rows.into_iter().map(|row| (row.task_id, row.record)));
+fn store(rows: &TaskRows, stored: &mut BTreeMap<i64, Vec<u8>>) {
+    stored.extend(rows.iter().map(|row| (row.task_id, row.record.to_vec())));
 }
 
 fn told(run: &mut Recorded, task_id: i64, is_failure: bool) -> Option<Decisions> {
@@ -52,7 +52,7 @@ fuzz_target!(|bytes: &[u8]| {
     for step in story {
         let Some(task_id) = open.iter().nth(usize::from(step >> 3) % open.len().max(1)).copied() else { break };
         let Ok(started) = run.records.start_attempts(&[(task_id, 1)], 2) else { return };
-        store(run.records.take_dirty(), &mut stored);
+        store(&run.records.take_dirty(), &mut stored);
         match step & 7 {
             7 => {
                 let _ = run.tell(News { cancel: true, ..News::default() }, 3);
@@ -60,14 +60,14 @@ fuzz_target!(|bytes: &[u8]| {
             }
             4 => run.records.take_back(|_| true).expect("it was just started"),
             how => {
-                store(started, &mut stored);
+                store(&started, &mut stored);
                 let Some(next) = told(&mut run, task_id, how > 4) else { return };
                 open.remove(&task_id);
                 launched(&next, &mut open);
             }
         }
     }
-    store(run.records.take_dirty(), &mut stored);
+    store(&run.records.take_dirty(), &mut stored);
     let _ = run.records.encode_all();
     let mut again = recorded(&pieces, None, stored.values().map(Vec::as_slice), MOVES).expect("it was read before");
     let Ok(begun) = again.begin(4) else { return };

@@ -1,5 +1,6 @@
 use super::*;
 use crate::messages::{Decision, RunEnded};
+use crate::task_rows::TaskRow;
 
 const TASK: i64 = 7;
 
@@ -33,8 +34,8 @@ fn with_launched(stored: &[&[u8]]) -> (Records, Decisions) {
     (records, to_do)
 }
 
-fn states(row: &Row) -> Vec<(i64, State)> {
-    TaskRecord::decode(&row.record).unwrap().history.iter().map(|change| (change.at_ns, change.state)).collect()
+fn states(row: TaskRow<'_>) -> Vec<(i64, State)> {
+    TaskRecord::decode(row.record).unwrap().history.iter().map(|change| (change.at_ns, change.state)).collect()
 }
 
 #[test]
@@ -42,16 +43,14 @@ fn a_task_that_is_created_launched_started_and_ended_is_stored_once_a_take() {
     let (mut records, to_do) = with_launched(&[]);
     assert_eq!(to_do, Decisions { decisions: vec![launched(TASK)], run_ended: Some(RunEnded::default()) });
     let rows = records.take_dirty();
-    assert_eq!(
-        rows.iter().map(|row| (row.task_id, row.path.as_str(), row.state)).collect::<Vec<_>>(),
-        [(TASK, "t7", 1)]
-    );
+    assert_eq!(rows.iter().map(|row| (row.task_id, row.path, row.state)).collect::<Vec<_>>(), [(TASK, "t7", 1)]);
     let started = records.start_attempts(&[(TASK, 1)], 2).unwrap();
     assert!(records.take_dirty().is_empty(), "the rows of starts are stored with the starts alone");
     records.end_leaf(&plain_success(TASK), "", 3).unwrap();
     let ended = records.take_dirty();
-    assert_eq!((started[0].state, ended[0].state), (2, 3));
-    assert_eq!(states(&ended[0]), [(1, State::Pending), (2, State::Running), (3, State::Succeeded)]);
+    let (started, ended) = (started.get(0).unwrap(), ended.get(0).unwrap());
+    assert_eq!((started.state, ended.state), (2, 3));
+    assert_eq!(states(ended), [(1, State::Pending), (2, State::Running), (3, State::Succeeded)]);
     assert!(records.take_dirty().is_empty());
 }
 

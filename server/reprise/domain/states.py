@@ -100,15 +100,12 @@ TASK_MOVES: dict[TaskState, frozenset[TaskState]] = {
 }
 
 
+TASK_MOVES_BY_NUMBER = [(int(state), int(target)) for state, ends in TASK_MOVES.items() for target in ends]
+"""(from, to) of each move of a task, as the core is told of them."""
+
+
 def move_run(current: RunState, target: RunState) -> RunState:
     """`target`, if a run may go there from `current`; raises IllegalMove otherwise."""
     if target not in RUN_MOVES[current]:
         raise IllegalMove(f"a run cannot go from {current.name} to {target.name}")
-    return target
-
-
-def move_task(current: int, target: int) -> int:
-    """`target`, if a task may go there from `current`, both numbers of TaskState; raises IllegalMove otherwise."""
-    if target not in TASK_MOVES[current]:  # type: ignore[index]  # a state is its number, and its hash too
-        raise IllegalMove(f"a task cannot go from {TaskState(current).name} to {TaskState(target).name}")
     return target

@@ -17,7 +17,7 @@ from reprise.store.operations import ALREADY_ENDED, CANCELLED, add_operation, ou
 from reprise.store.prepared import cancel as sql
 from reprise.store.prepared.runs import GET_ID, GET_RUN, GET_RUN_BY_ID
 from reprise.store.rows import freeze_run, to_run
-from reprise.store.runs import log_changes, no_run
+from reprise.store.runs import change_of_run, log_changes, no_run
 from reprise.store.segments import drop_tasks
 
 
@@ -36,7 +36,7 @@ def _cancel(tx: Transaction, run_id: int, state: RunState, event_seq: int, now_n
     if state.is_terminal or state is RunState.CANCELLING:
         return state
     target = move_run(state, RunState.CANCELLING if state is RunState.RUNNING else RunState.CANCELLED)
-    log_changes(tx, run_id, event_seq + 1, now_ns, [(0, 0, int(state), int(target))])
+    log_changes(tx, run_id, event_seq + 1, now_ns, [change_of_run(int(state), int(target))])
     if target is RunState.CANCELLING:
         tx.execute(sql.START_CANCELLING, now_ns, run_id)
     else:

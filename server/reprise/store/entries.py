@@ -7,7 +7,7 @@ the order of their numbers.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from reprise.domain.run import AttemptRow, TaskRow
 from reprise.domain.states import AttemptState, TaskState
@@ -34,25 +34,6 @@ _TASK_STATES = {int(state): state for state in TaskState}
 _ATTEMPT_STATES = {int(state): state for state in AttemptState}
 # Without spaces, and made once.
 to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-
-
-def add_tasks(
-    tx: Transaction, run_id: int, added: Iterable[tuple[int, int, Sequence[TaskEntry], Sequence[bytes]]]
-) -> None:
-    """For each (segment, number of the entry): the tasks, and their records."""
-    rows: list[Row] = [
-        (run_id, segment, number, to_json(tasks), b"".join(records))
-        for segment, number, tasks, records in added
-    ]
-    tx.execute_many(sql.INSERT_TASKS, rows)
-
-
-def add_attempts(
-    tx: Transaction, run_id: int, added: Iterable[tuple[int, int, Sequence[AttemptEntry]]]
-) -> None:
-    """For each (segment, number of the entry): the attempts."""
-    rows: list[Row] = [(run_id, segment, number, to_json(attempts)) for segment, number, attempts in added]
-    tx.execute_many(sql.INSERT_ATTEMPTS, rows)
 
 
 def read_tasks_of_run(tx: Transaction, run_id: int) -> tuple[TaskRow, ...]:
@@ -90,10 +71,6 @@ def last_of_attempts(entries: Iterable[Row]) -> dict[tuple[int, int], AttemptEnt
         for attempt in json.loads(text):
             last[attempt[0], attempt[1]] = attempt
     return last
-
-
-def as_text(value: bytes) -> str:
-    return value.decode("latin-1")
 
 
 def as_bytes(text: str) -> bytes:

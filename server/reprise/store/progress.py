@@ -40,7 +40,7 @@ def record_progress(tx: Transaction, progress: Progress) -> ProgressResult:
     state = before
     if progress.state is not None and progress.state is not before and before is not RunState.CANCELLING:
         state = move_run(before, progress.state)
-        log.add(0, 0, int(before), int(state))
+        log.add(int(before), int(state))
     are_refused = bool(progress.starts or progress.starting) and state is RunState.CANCELLING
     _share(tx, progress)
     if progress.starts and not are_refused and state is not RunState.RUNNING:
@@ -53,7 +53,7 @@ def record_progress(tx: Transaction, progress: Progress) -> ProgressResult:
     starts, starting = _not_held_back(progress, held_back)
     if are_refused:
         starts = starting = ()
-    write_tasks_and_attempts(tx, log, progress, [*progress.tasks, *starting], starts)
+    write_tasks_and_attempts(tx, log, progress, starting, starts)
     for entry in progress.cache:
         put_row(tx, scope, entry)
     error = (row[4], row[5]) if progress.error is None else from_failure(progress.error)
@@ -104,9 +104,9 @@ def _end_state(state: RunState, target: RunState, log: ChangeLog) -> RunState:
         raise IllegalMove(f"a run cannot end as {target.name}")
     # A run whose tasks all end in the transaction that begins it was RUNNING for that moment.
     if state in (RunState.QUEUED, RunState.PENDING) and target is RunState.SUCCEEDED:
-        log.add(0, 0, int(state), int(RunState.RUNNING))
+        log.add(int(state), int(RunState.RUNNING))
         state = move_run(state, RunState.RUNNING)
-    log.add(0, 0, int(state), int(target))
+    log.add(int(state), int(target))
     return move_run(state, target)
 
 
