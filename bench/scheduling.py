@@ -47,7 +47,7 @@ class NothingExecutor:
 
     async def wait(self, handle: bytes) -> Exit:
         await asyncio.sleep(0)
-        return Exit(cause=Cause.EXITED, exit_code=0)
+        return _SUCCESS
 
     def start_batch(self, attempts: Sequence[Starting]) -> None:
         asyncio.get_running_loop().call_soon(_end, attempts)
@@ -64,9 +64,12 @@ class NothingExecutor:
     async def close(self) -> None: ...
 
 
+_SUCCESS = Exit(cause=Cause.EXITED, exit_code=0)
+
+
 def _end(attempts: Sequence[Starting]) -> None:
     for attempt in attempts:
-        attempt.ended(Exit(cause=Cause.EXITED, exit_code=0))
+        attempt.ended(_SUCCESS)
 
 
 class NothingMaker:

@@ -176,13 +176,13 @@ class Admission:
             self._admit()
         return waiter
 
-    def join(self, waiter: Waiter) -> bool:
-        """One more task wants to run, behind those of the waiter; False: others of its run have come between."""
+    def join(self, waiter: Waiter, wanted: int) -> bool:
+        """So many more tasks want to run, behind those of the waiter; False: others of its run have come between."""
         line = self._lines.get(waiter.demand.run_id)
         if line is None or not line.waiting or line.waiting[-1] is not waiter:
             return False
-        waiter.wanted += 1
-        self._waiting += 1
+        waiter.wanted += wanted
+        self._waiting += wanted
         return True
 
     def occupy(self, demand: Demand) -> None:

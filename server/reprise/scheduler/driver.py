@@ -34,6 +34,7 @@ from reprise.scheduler.plain import PlainLeaves, PlainSuccesses
 from reprise.scheduler.sharing import scope_of
 
 _ROUNDS_TO_JOIN = 4
+_LOOKED_AFTER_AT_ONCE = 64
 
 _log = logging.getLogger(__name__)
 _STORE_PAUSE_S = 0.5
@@ -313,16 +314,22 @@ class RunDriver:
         while self._queue and (room > 0 or self._is_cancel_known):
             if plain is not None and plain.has_waiting and not is_ahead:
                 return
-            launch = self._queue.popleft()
-            attempts = self._attempts.pop(launch.task_id, [])
-            if self._is_cancel_known and not attempts:
-                self._ended.append(LeafOutcome.never_started(launch))
-                continue
-            room -= 1
-            if plain is not None and not attempts and plain.takes(launch):
-                plain.add(launch)
-            else:
-                self.look_after(Leaf(launch, attempts, self, self._host), launch)
+            plain_ones = []
+            # As few at once as leaves the others where they are, if these do not get a place.
+            count = len(self._queue) if self._is_cancel_known else min(room, _LOOKED_AFTER_AT_ONCE)
+            for _ in range(min(count, len(self._queue))):
+                launch = self._queue.popleft()
+                attempts = self._attempts.pop(launch.task_id, [])
+                if self._is_cancel_known and not attempts:
+                    self._ended.append(LeafOutcome.never_started(launch))
+                    continue
+                room -= 1
+                if plain is not None and not attempts and plain.takes(launch):
+                    plain_ones.append(launch)
+                else:
+                    self.look_after(Leaf(launch, attempts, self, self._host), launch)
+            if plain is not None:
+                plain.add(plain_ones)
 
     async def _run_leaf(self, leaf: Leaf) -> None:
         outcome = await leaf.run()

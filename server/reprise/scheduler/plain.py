@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple, Protocol
 
@@ -39,12 +39,14 @@ class PlainOwner(LeafOwner, Protocol):
 class PlainLeaf:
     """A leaf, from where nobody else has anything to say of it to the end of its one attempt.
 
-    The executor tells it. `spec`, `rendered` and `handle` are there once it `is_made`, `row` once it may start.
+    The executor tells it. `spec`, `rendered`, `handle` and `has_outputs` are there once it `is_made`, `row` once it may
+    start.
     """
 
     __slots__ = (
         "demand",
         "handle",
+        "has_outputs",
         "how",
         "is_cancelled",
         "is_made",
@@ -61,6 +63,7 @@ class PlainLeaf:
     rendered: engine.Rendered
     spec: AttemptSpec
     handle: bytes
+    has_outputs: bool
     row: AttemptRow
 
     def __init__(self, launch: engine.Launch, demand: Demand, lead: Lead | None, of: PlainLeaves) -> None:
@@ -86,16 +89,17 @@ class _Crowd:
 
     __slots__ = ("leaves", "of", "waiter")
 
-    def __init__(self, leaf: PlainLeaf, of: PlainLeaves) -> None:
-        self.leaves = deque((leaf,))
+    def __init__(self, leaves: Iterable[PlainLeaf], of: PlainLeaves) -> None:
+        self.leaves = deque(leaves)
         self.of = of
         self.waiter: Waiter | None = None
 
-    def takes(self, leaf: PlainLeaf, admission: Admission) -> bool:
-        """Whether the leaf waits with these now."""
-        if self.waiter is None or self.waiter.demand is not leaf.demand or not admission.join(self.waiter):
+    def takes(self, demand: Demand, leaves: Sequence[PlainLeaf], admission: Admission) -> bool:
+        """Whether the leaves, of this demand, wait with these now."""
+        waiter = self.waiter
+        if waiter is None or waiter.demand is not demand or not admission.join(waiter, len(leaves)):
             return False
-        self.leaves.append(leaf)
+        self.leaves += leaves
         return True
 
     def has_given_up(self) -> bool:
@@ -169,14 +173,15 @@ class PlainLeaves:
         """Whether there is something to be taken."""
         return bool(self._admitted or self._ended or self._refused or self._fault)
 
-    def add(self, launch: engine.Launch) -> None:
-        """Look after it."""
-        shared = self._host.sharing.known(launch)
-        if shared is None:
-            self._unasked.append(launch)
+    def add(self, launches: Iterable[engine.Launch]) -> None:
+        """Look after them."""
+        known = self._host.sharing.known
+        answers = [(launch, known(launch)) for launch in launches]
+        self._line_up((launch, shared) for launch, shared in answers if shared is not None)
+        unasked = [launch for launch, shared in answers if shared is None]
+        if unasked:
+            self._unasked += unasked
             self._asking = self._asking or asyncio.get_running_loop().create_task(self._ask())
-        else:
-            self._line_up(launch, shared)
 
     def take_ends(self) -> tuple[list[LeafOutcome], PlainSuccesses]:
         """Those that have come to their end since the last call. Errors: what kept the cache from being asked."""
@@ -184,6 +189,7 @@ class PlainLeaves:
             raise self._fault
         ended, self._ended = self._ended, []
         refused, self._refused = self._refused, []
+        crash_point.reach("exit.seen", len(ended))
         self._host.admission.leave(*[leaf.demand for leaf, _ in ended])
         return refused, _successes(ended, self._host.now_ns())
 
@@ -272,10 +278,9 @@ class PlainLeaves:
             return
         leaf.how = how
         del self._running[leaf.task_id]
-        if not self._ended:
-            self._owner.wake()
-        if how is not None and how.is_success and not how.survivors and not _has_outputs(leaf.launch):
-            crash_point.reach("exit.seen")
+        if how is not None and how.is_success and not (how.survivors or leaf.has_outputs):
+            if not self._ended:
+                self._owner.wake()
             self._ended.append((leaf, how))
             return
         self._handed_over[leaf.task_id] = leaf
@@ -304,30 +309,40 @@ class PlainLeaves:
             launches, self._unasked = self._unasked, []
             self._asked = {launch.task_id: launch for launch in launches}
             answers = await self._host.sharing.ask_all(self._owner.run, launches)
-            for launch, shared in zip(launches, answers, strict=True):
-                if self._asked.pop(launch.task_id, None) is None:
-                    continue  # given up meanwhile
+            asked, self._asked = self._asked, {}  # without those that were given up meanwhile
+            told = [one for one in zip(launches, answers, strict=True) if one[0].task_id in asked]
+            for launch, shared in told:
                 if shared is None:
                     self._look_after(launch)
-                else:
-                    self._line_up(launch, shared)
+            self._line_up((launch, shared) for launch, shared in told if shared is not None)
 
-    def _line_up(self, launch: engine.Launch, shared: Shared) -> None:
-        if shared is not OFF:  # which the core has said of the launch
-            self._owner.note_cache(launch.task_id, shared.use)
-        admission = self._host.admission
-        try:
-            leaf = PlainLeaf(launch, self._demand(launch.resources), shared.lead, self)
-        except CANNOT_RUN as error:
-            self._refused.append(LeafOutcome.not_run(launch, error))
-            self._owner.wake()
-            return
-        self._waiting += 1
-        if self._crowds and self._crowds[-1].takes(leaf, admission):
-            return
-        crowd = _Crowd(leaf, self)
-        self._crowds.append(crowd)
-        crowd.waiter = admission.line_up(leaf.demand, crowd)
+    def _line_up(self, launches: Iterable[tuple[engine.Launch, Shared]]) -> None:
+        """They wait for their places, those of one demand together as long as no other comes between."""
+        together: list[PlainLeaf] = []
+        for launch, shared in launches:
+            if shared is not OFF:  # which the core has said of the launch
+                self._owner.note_cache(launch.task_id, shared.use)
+            try:
+                demand = self._demand(launch.resources)
+            except CANNOT_RUN as error:
+                self._refused.append(LeafOutcome.not_run(launch, error))
+                self._owner.wake()
+                continue
+            if together and together[0].demand is not demand:
+                self._join(together)
+                together = []
+            together.append(PlainLeaf(launch, demand, shared.lead, self))
+        if together:
+            self._join(together)
+
+    def _join(self, leaves: Sequence[PlainLeaf]) -> None:
+        """These, of one demand, stand last in line from now on."""
+        admission, demand = self._host.admission, leaves[0].demand
+        self._waiting += len(leaves)
+        if not (self._crowds and self._crowds[-1].takes(demand, leaves, admission)):
+            crowd = _Crowd(leaves, self)
+            self._crowds.append(crowd)
+            crowd.waiter = admission.line_up(demand, crowd, len(leaves))
 
     def _demand(self, asked: engine.Resources) -> Demand:
         """Most leaves of a run ask for the same. Errors: ExceedsHost."""
@@ -361,6 +376,7 @@ class PlainLeaves:
                 continue
             if spec is not None:
                 leaf.rendered, leaf.spec, leaf.handle = rendered, spec, executor.handle(spec)
+                leaf.has_outputs = bool(launch.output_parameters or launch.output_artifacts)
                 leaf.is_made = True
 
     def _look_after(self, launch: engine.Launch) -> None:
@@ -389,10 +405,6 @@ class PlainLeaves:
         self._admitted = [leaf for leaf in self._admitted if not is_wanted(leaf.launch)]
         admission.leave(*(leaf.demand for leaf in leaving))
         return given_up + [leaf.launch for leaf in leaving]
-
-
-def _has_outputs(launch: engine.Launch) -> bool:
-    return bool(launch.output_parameters or launch.output_artifacts)
 
 
 def _successes(ended: Sequence[tuple[PlainLeaf, Exit]], now_ns: int) -> PlainSuccesses:
