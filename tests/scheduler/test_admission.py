@@ -221,3 +221,86 @@ def test_no_limit_is_passed_and_nobody_is_forgotten_whatever_happens(
         assert set(tasks.asking) == gone
 
     asyncio.run(main())
+
+
+class Let:
+    """Notes who was let in, in which order."""
+
+    def __init__(self, name: int, entered: list[int]) -> None:
+        self.name = name
+        self.entered = entered
+
+    def has_given_up(self) -> bool:
+        return False
+
+    def let_in(self, count: int) -> None:
+        self.entered += [self.name] * count
+
+
+class Line:
+    """Groups of tasks that ask together, or (`is_single`) one after the other."""
+
+    def __init__(self, limits: TaskLimits, capacity: HostCapacity, *, is_single: bool) -> None:
+        self.admission = Admission(limits, capacity)
+        self.is_single = is_single
+        self.entered: list[int] = []
+        self.demands: list[Demand] = []
+
+    def ask(self, demand: Demand, wanted: int) -> None:
+        let = Let(len(self.demands), self.entered)
+        self.demands.append(demand)
+        if not self.is_single:
+            self.admission.line_up(demand, let, wanted)
+            return
+        for _ in range(wanted):
+            self.admission.line_up(demand, let)
+
+    def leave(self, pick: int, gone: list[int]) -> None:
+        self.admission.leave(self.demands[self.entered[pick]])
+        gone.append(pick)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.integers(1, 3), st.sampled_from([0.0, 0.5, 1.0, 2.0]), st.integers(1, 50)),
+            st.integers(0, 100),
+        ),
+        max_size=60,
+    ),
+    st.integers(1, 12),
+)
+def test_a_crowd_is_let_in_as_its_tasks_would_be_one_by_one(
+    steps: list[tuple[int, float, int] | int], host: int
+) -> None:
+    limits, capacity = TaskLimits(host=host, project=9, run=7), HostCapacity(3.0, 1e9)
+    together = Line(limits, capacity, is_single=False)
+    alone = Line(limits, capacity, is_single=True)
+    gone: list[int] = []
+    for step in steps:
+        if isinstance(step, tuple):
+            run_id, cpus, wanted = step
+            for line in (together, alone):
+                line.ask(Demand(run_id, f"p{run_id % 2}", cpus), wanted)
+        else:
+            running = [place for place in range(len(alone.entered)) if place not in gone]
+            if running:
+                pick = running[step % len(running)]
+                together.leave(pick, [])
+                alone.leave(pick, gone)
+        assert together.entered == alone.entered
+
+
+def test_who_joins_a_crowd_stands_behind_it_and_gives_up_only_his_own_place() -> None:
+    admission, entered = Admission(TaskLimits(2), ROOMY), list[int]()
+    demand = Demand(1, "p")
+    crowd = admission.line_up(demand, Let(1, entered), 3)
+    assert entered == [1, 1]
+    assert admission.join(crowd, 2)
+    other = admission.line_up(demand, Let(2, entered))
+    assert not admission.join(crowd, 1), "another of the run has come between"
+    admission.step_out([(crowd, 2)])
+    admission.leave(demand, demand)
+    assert entered == [1, 1, 1, 2]
+    assert (crowd.wanted, other.wanted) == (0, 0)

@@ -101,6 +101,7 @@ class Maker:
 
     refused: str = ""
     slow: frozenset[int] = field(default_factory=frozenset)
+    made: list[int] = field(default_factory=list)
 
     async def make(
         self,
@@ -128,6 +129,7 @@ class Maker:
     ) -> AttemptSpec | None:
         if launch.task_id in self.slow:
             return None
+        self.made.append(launch.task_id)
         if launch.name == self.refused:
             raise CannotLaunch("not here")
         return AttemptSpec(run_id, launch.task_id, number, attempt_dir, ("x",), {}, attempt_dir, "", 1.0)
@@ -231,6 +233,21 @@ def test_a_fan_out_runs_by_batches_and_never_more_at_once_than_the_limit(tmp_pat
         assert run.state is RunState.SUCCEEDED and world.states(run) == {"SUCCEEDED": TASKS}
     assert sum(machine.batches) == TASKS and machine.singles == 0
     assert machine.most_at_once == AT_ONCE and max(machine.batches) == AT_ONCE
+
+
+def test_what_comes_next_is_made_while_the_disk_is_waited_for(tmp_path: Path) -> None:
+    machine, maker = Machine(), Maker()
+    machine.is_holding = True
+    with a_world(tmp_path, machine, maker) as world:
+        run = world.create()
+        assert machine.has_started.wait(60)
+        made = len(maker.made)
+        assert machine.batches == [AT_ONCE] and made == 2 * AT_ONCE
+        world.service.cancel(run.name)
+        assert world.states(world.ended(run)) == {"CANCELLED": TASKS}
+        machine.is_holding = False
+        assert world.states(world.ended(world.create())) == {"SUCCEEDED": TASKS}
+    assert sorted(maker.made[made:]) == sorted(set(maker.made[made:])), "each attempt is made once"
 
 
 @pytest.mark.parametrize("told", [FAILED, None])
