@@ -121,7 +121,7 @@ class TaskRows:
 
     def __len__(self) -> int: ...
     def __getitem__(self, place: int) -> _Row:
-        """Errors: IndexError."""
+        """From 0. Errors: IndexError."""
 
     def __iter__(self) -> Iterator[_Row]: ...
 
