@@ -29,7 +29,12 @@ use crate::records::{RecordError, Records};
 use crate::render::PlacedLaunch;
 
 fn guarded<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send) -> PyResult<T> {
-    py.detach(|| catch_unwind(AssertUnwindSafe(work)))
+    py.detach(|| at_once(work))
+}
+
+/// For what takes less time than it would to get the interpreter back.
+fn at_once<T>(work: impl FnOnce() -> T) -> PyResult<T> {
+    catch_unwind(AssertUnwindSafe(work))
         .map_err(|_| PyRuntimeError::new_err("the core has failed; this is a defect of Reprise"))
 }
 
@@ -521,5 +526,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Run>()?;
     module.add_class::<tasks::TaskRows>()?;
     module.add_class::<tasks::TaskRules>()?;
+    module.add_class::<tasks::Unknown>()?;
     module.add_class::<tasks::TaskWrite>()
 }

@@ -121,7 +121,7 @@ class TaskRows:
 
     def __len__(self) -> int: ...
     def __getitem__(self, place: int) -> _Row:
-        """Errors: IndexError."""
+        """From 0. Errors: IndexError."""
 
     def __iter__(self) -> Iterator[_Row]: ...
 
@@ -129,6 +129,14 @@ class TaskRules:
     """The moves that tasks may make."""
 
     def __new__(cls, moves: Sequence[tuple[int, int]]) -> TaskRules: ...
+
+class Unknown:
+    """What is not in the rows of segments: attempts (task, number), whose states, and tasks, whose paths are needed."""
+
+    @property
+    def attempts(self) -> list[tuple[int, int]]: ...
+    @property
+    def paths(self) -> list[int]: ...
 
 class TaskWrite:
     """What one write of a run says of its tasks and their attempts.
@@ -150,22 +158,18 @@ class TaskWrite:
     def segments(self) -> list[int]:
         """The numbers of the segments that it concerns, sorted."""
 
-    def unknown(self, segments: Sequence[_Segment]) -> tuple[list[tuple[int, int]], list[int]]:
-        """What is not in these rows and has to be looked up: attempts (task, number), and tasks, whose paths."""
-
     def rows(
         self,
         rules: TaskRules,
         run_id: int,
         segments: Sequence[_Segment],
-        attempts: Sequence[tuple[int, int, int]],
-        paths: Sequence[tuple[int, str]],
-    ) -> tuple[list[Any], list[Any], list[Any], list[Any], str, int]:
+        found: tuple[Sequence[tuple[int, int, int]], Sequence[tuple[int, str]]] | None = None,
+    ) -> tuple[list[Any], list[Any], list[Any], list[Any], str, int] | Unknown:
         """New segments, changed ones, entries of tasks, entries of attempts, each as its statement takes it; what has
-        changed, as items of a JSON list, and how many these are. `attempts`: with their states; `paths`: by task; what
-        there is of what was unknown.
+        changed, as items of a JSON list, and how many these are. `segments`: the rows that there are.
 
-        Errors: ValueError, in words for the caller, where a rule speaks against it."""
+        Unknown, where more has to be looked up: asked again with what there is of it, attempts (task, number, state)
+        and (task, path), it answers. Errors: ValueError, in words for the caller, where a rule speaks against it."""
 
 class Spec:
     """A compiled pipeline that has been read and checked, for any number of runs."""

@@ -30,9 +30,10 @@ class TaskRows(Sequence[TaskRow]):
     @overload
     def __getitem__(self, place: slice) -> list[TaskRow]: ...
     def __getitem__(self, place: int | slice) -> TaskRow | list[TaskRow]:
-        if isinstance(place, slice):
-            return [self[one] for one in range(*place.indices(len(self)))]
-        return _TASK_ROW(self.batch[place])
+        places = range(len(self.batch))[place]
+        if isinstance(places, range):
+            return [_TASK_ROW(self.batch[one]) for one in places]
+        return _TASK_ROW(self.batch[places])
 
     def __iter__(self) -> Iterator[TaskRow]:
         return map(_TASK_ROW, self.batch)

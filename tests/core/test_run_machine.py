@@ -76,3 +76,18 @@ def test_a_start_that_is_taken_back_is_stored_as_it_was_before() -> None:
     assert row.state == engine.RUNNING
     run.take_back({row.task_id})
     assert run.take_dirty() == [one for one in before if one.task_id == row.task_id]
+
+
+def test_the_rows_of_a_machine_are_a_sequence_like_any_other() -> None:
+    run = machine()
+    run.begin(1)
+    rows = run.take_dirty()
+    first, second = rows
+    assert [first.path, second.path] == ["first", "second"]
+    assert engine.TaskRecord.FromString(second.record).task_id == second.task_id
+    assert (rows[0], rows[-1], rows[1:], rows[::-1]) == (first, second, [second], [second, first])
+    assert rows == (first, second) and rows != [first] and second in rows and rows.index(second) == 1
+    for place in (2, -3):
+        with pytest.raises(IndexError):
+            rows[place]
+    assert not run.take_dirty()

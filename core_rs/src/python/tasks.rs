@@ -7,11 +7,11 @@ use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyBytes, PyString};
 
-use super::guarded;
+use super::{at_once, guarded};
 use crate::message::Enum;
 use crate::records::Moves;
 use crate::segments::{
-    Attempt, AttemptState, Known, SegmentRow, Segments, StoredSegment, TaskWrite as Write, WriteError,
+    self, Attempt, AttemptState, Known, SegmentRow, Segments, StoredSegment, TaskWrite as Write, WriteError,
 };
 use crate::task_rows;
 
@@ -112,6 +112,31 @@ impl TaskRules {
     }
 }
 
+/// What has to be looked up before a write can be worked out.
+#[pyclass(frozen, get_all, module = "reprise._core")]
+pub struct Unknown {
+    /// Attempts (task, number), of which the states are needed.
+    attempts: Vec<(i64, u32)>,
+    /// Tasks, of which the paths are needed.
+    paths: Vec<i64>,
+}
+
+/// The rows to store, or what has to be looked up first.
+#[derive(IntoPyObject)]
+pub enum Answer<'py> {
+    Rows(Rows<'py>),
+    Unknown(Unknown),
+}
+
+/// What was looked up: attempts (task, number, state), and (task, path).
+type Found = (Vec<(i64, u32, i32)>, Vec<(i64, String)>);
+
+fn known(found: Found) -> PyResult<Known> {
+    let (attempts, paths) = found;
+    let states = attempts.into_iter().map(|(task_id, number, state)| Ok(((task_id, number), state_of(state)?)));
+    Ok(Known { attempts: states.collect::<PyResult<_>>()?, paths: paths.into_iter().collect() })
+}
+
 /// What one write of a run says of its tasks and their attempts.
 #[pyclass(frozen, module = "reprise._core")]
 pub struct TaskWrite {
@@ -122,22 +147,11 @@ pub struct TaskWrite {
 }
 
 impl TaskWrite {
-    /// With the interpreter free to go on meanwhile.
-    fn work<T: Send>(
-        &self,
-        py: Python<'_>,
-        work: impl FnOnce(&Write<'_>) -> Result<T, WriteError> + Send,
-    ) -> PyResult<T> {
-        guarded(py, || {
-            let tasks: Vec<&task_rows::TaskRows> = self.tasks.iter().map(Arc::as_ref).collect();
-            let attempts: Vec<Attempt<'_>> = self.attempts.iter().map(GivenAttempt::as_attempt).collect();
-            let starts: Vec<Attempt<'_>> = self.starts.iter().map(GivenAttempt::as_attempt).collect();
-            work(&Write { tasks: &tasks, attempts: &attempts, starts: &starts, fence: self.fence })
-        })?
-        .map_err(|error| match error {
-            WriteError::Illegal(_) => PyValueError::new_err(error.to_string()),
-            WriteError::Broken(_) => PyRuntimeError::new_err(error.to_string()),
-        })
+    fn with<T>(&self, work: impl FnOnce(&Write<'_>) -> T) -> T {
+        let tasks: Vec<&task_rows::TaskRows> = self.tasks.iter().map(Arc::as_ref).collect();
+        let attempts: Vec<Attempt<'_>> = self.attempts.iter().map(GivenAttempt::as_attempt).collect();
+        let starts: Vec<Attempt<'_>> = self.starts.iter().map(GivenAttempt::as_attempt).collect();
+        work(&Write { tasks: &tasks, attempts: &attempts, starts: &starts, fence: self.fence })
     }
 }
 
@@ -178,37 +192,40 @@ impl TaskWrite {
     }
 
     /// The numbers of the segments that it concerns.
-    fn segments(&self, py: Python<'_>) -> PyResult<Vec<i64>> {
-        self.work(py, |write| Ok(write.segments()))
+    fn segments(&self) -> PyResult<Vec<i64>> {
+        at_once(|| self.with(|write| write.segments()))
     }
 
-    /// What has to be looked up, given the rows of these segments: attempts (task, number), and the paths of tasks.
-    fn unknown(&self, py: Python<'_>, segments: Vec<StoredTuple>) -> PyResult<(Vec<(i64, u32)>, Vec<i64>)> {
-        let unknown = self.work(py, |write| {
-            let stored: Vec<StoredSegment<'_>> = segments.iter().map(as_stored).collect();
-            Segments::new(write, &stored)?.unknown(write)
-        })?;
-        Ok((unknown.attempts, unknown.paths))
-    }
-
-    /// The rows to store, given the rows of these segments, the states of those attempts and those paths.
+    /// The rows to store, given the rows of these segments, and what was found of what is not in them.
+    #[pyo3(signature = (rules, run_id, segments, found=None))]
     fn rows<'py>(
         &self,
         py: Python<'py>,
         rules: &TaskRules,
         run_id: i64,
         segments: Vec<StoredTuple>,
-        attempts: Vec<(i64, u32, i32)>,
-        paths: Vec<(i64, String)>,
-    ) -> PyResult<Rows<'py>> {
-        let mut known = Known { paths: paths.into_iter().collect(), ..Known::default() };
-        for (task_id, number, state) in attempts {
-            known.attempts.insert((task_id, number), state_of(state)?);
-        }
-        let written = self.work(py, |write| {
+        found: Option<Found>,
+    ) -> PyResult<Answer<'py>> {
+        let known = found.map(known).transpose()?;
+        let work_out = |write: &Write<'_>| {
             let stored: Vec<StoredSegment<'_>> = segments.iter().map(as_stored).collect();
-            Segments::new(write, &stored)?.work_out(write, &rules.moves, &known)
-        })?;
+            let mut segments = Segments::new(write, &stored)?;
+            if known.is_none() {
+                let unknown = segments.unknown(write)?;
+                if !unknown.is_empty() {
+                    return Ok(Err(unknown));
+                }
+            }
+            segments.work_out(write, &rules.moves, &known.unwrap_or_default()).map(Ok)
+        };
+        let written = match guarded(py, || self.with(work_out))? {
+            Ok(Ok(written)) => written,
+            Ok(Err(segments::Unknown { attempts, paths })) => {
+                return Ok(Answer::Unknown(Unknown { attempts, paths }));
+            }
+            Err(error @ WriteError::Illegal(_)) => return Err(PyValueError::new_err(error.to_string())),
+            Err(error @ WriteError::Broken(_)) => return Err(PyRuntimeError::new_err(error.to_string())),
+        };
         let columns = |row: &SegmentRow| {
             let SegmentRow { states, attempt_states, attempt_numbers, attempt_fences, .. } = row;
             [states, attempt_states, attempt_numbers, attempt_fences].map(|column| PyBytes::new(py, column))
@@ -227,13 +244,13 @@ impl TaskWrite {
             .map(|(segment, entry, tasks, records)| (run_id, segment, entry, tasks, PyBytes::new(py, &records)));
         let attempts =
             written.attempts.into_iter().map(|(segment, entry, attempts)| (run_id, segment, entry, attempts));
-        Ok((
+        Ok(Answer::Rows((
             new.collect(),
             changed.collect(),
             tasks.collect(),
             attempts.collect(),
             written.changes,
             written.change_count,
-        ))
+        )))
     }
 }

@@ -7,7 +7,7 @@ use crate::json::{write_escape, write_int, Sink};
 use crate::segments::Attempt;
 use crate::task_rows::TaskRow;
 
-/// A JSON list that is written item by item.
+/// A JSON list that is written item by item; what closes it comes last.
 #[derive(Debug, Default)]
 pub struct List(String);
 
@@ -17,16 +17,13 @@ impl List {
     }
 
     /// The items, with commas between them.
-    pub fn into_items(self) -> String {
-        self.0
+    pub fn items(&self) -> &str {
+        self.0.get(1..).unwrap_or("")
     }
 
-    /// The list.
+    /// The list, of one item at least.
     pub fn into_text(self) -> String {
-        let mut text = self.0;
-        text.insert(0, '[');
-        text.push(']');
-        text
+        self.0 + "]"
     }
 
     /// Task, attempt (0: the task itself), the number of the state before and of that after.
@@ -54,10 +51,7 @@ impl List {
     }
 
     fn add(&mut self, write: impl FnOnce(&mut Item<'_>)) {
-        if !self.0.is_empty() {
-            self.0.push(',');
-        }
-        self.0.push('[');
+        self.0.push_str(if self.0.is_empty() { "[[" } else { ",[" });
         write(&mut Item { out: &mut self.0, is_first: true });
         self.0.push(']');
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::entries::List;
-use super::segment::{segment_of, Place, Segment, SegmentRow, StoredSegment};
+use super::segment::{place_of, segment_of, Place, Segment, SegmentRow, StoredSegment, SIZE};
 use super::{Attempt, AttemptState, TaskWrite};
 use crate::message::Enum;
 use crate::messages::State;
@@ -31,13 +31,20 @@ impl fmt::Display for WriteError {
 
 type Result<T> = std::result::Result<T, WriteError>;
 
-/// What has to be looked up before a write can be worked out: none of it is in the rows of segments.
+/// What has to be looked up, if there is any, before a write can be worked out: none of it is in the rows of segments.
 #[derive(Debug, Default, PartialEq)]
 pub struct Unknown {
     /// (task, number) of attempts that are not the last of their tasks.
     pub attempts: Vec<(i64, u32)>,
     /// Tasks that start and of which the write has no row: their paths.
     pub paths: Vec<i64>,
+}
+
+impl Unknown {
+    /// Whether there is nothing to look up.
+    pub fn is_empty(&self) -> bool {
+        self.attempts.is_empty() && self.paths.is_empty()
+    }
 }
 
 /// What was found of [`Unknown`]. What there is not is left out.
@@ -81,25 +88,14 @@ impl TaskWrite<'_> {
         numbers.dedup();
         numbers
     }
-
-    /// By task that starts: its path, where a row of this write has it.
-    fn paths(&self) -> BTreeMap<i64, Option<&str>> {
-        let mut paths: BTreeMap<i64, Option<&str>> = self.starts.iter().map(|start| (start.task_id, None)).collect();
-        if !paths.is_empty() {
-            for row in self.tasks.iter().flat_map(|rows| rows.iter()) {
-                if let Some(path) = paths.get_mut(&row.task_id) {
-                    *path = Some(row.path);
-                }
-            }
-        }
-        paths
-    }
 }
 
 /// A segment with what is being said of it.
 #[derive(Debug)]
-struct Open {
+struct Open<'a> {
     segment: Segment,
+    /// By place: the path of the task, where the write has a row of it.
+    paths: [Option<&'a str>; SIZE],
     tasks: List,
     records: Vec<u8>,
     attempts: List,
@@ -107,21 +103,21 @@ struct Open {
 
 /// The segments that a write concerns.
 #[derive(Debug)]
-pub struct Segments {
+pub struct Segments<'a> {
     /// By number.
-    open: Vec<Open>,
+    open: Vec<Open<'a>>,
     /// The one that was asked for last: neighbours are told of one after the other.
     last: usize,
     changes: List,
     change_count: i64,
 }
 
-impl Segments {
+impl<'a> Segments<'a> {
     /// `stored`: the rows that there are of the segments of `write`, and maybe others.
     ///
     /// # Errors
     /// [`WriteError::Broken`].
-    pub fn new(write: &TaskWrite<'_>, stored: &[StoredSegment<'_>]) -> Result<Self> {
+    pub fn new(write: &TaskWrite<'a>, stored: &[StoredSegment<'_>]) -> Result<Self> {
         let mut rows: BTreeMap<i64, &StoredSegment<'_>> = stored.iter().map(|row| (row.number, row)).collect();
         let mut open = Vec::new();
         for number in write.segments() {
@@ -129,9 +125,16 @@ impl Segments {
                 Some(row) => Segment::read(row).ok_or(WriteError::Broken(number))?,
                 None => Segment::new(number),
             };
-            open.push(Open { segment, tasks: List::default(), records: Vec::new(), attempts: List::default() });
+            let (tasks, attempts) = (List::default(), List::default());
+            open.push(Open { segment, paths: [None; SIZE], tasks, records: Vec::new(), attempts });
         }
-        Ok(Self { open, last: 0, changes: List::default(), change_count: 0 })
+        let mut segments = Self { open, last: 0, changes: List::default(), change_count: 0 };
+        if !write.starts.is_empty() {
+            for row in write.tasks.iter().flat_map(|rows| rows.iter()) {
+                segments.of(row.task_id)?.paths[place_of(row.task_id)] = Some(row.path);
+            }
+        }
+        Ok(segments)
     }
 
     /// What these segments do not say and `write` needs.
@@ -145,8 +148,11 @@ impl Segments {
                 unknown.attempts.push((attempt.task_id, attempt.number));
             }
         }
-        let nameless = write.paths().into_iter().filter(|(_, path)| path.is_none());
-        unknown.paths = nameless.map(|(task_id, _)| task_id).collect();
+        for start in write.starts {
+            if self.of(start.task_id)?.paths[place_of(start.task_id)].is_none() {
+                unknown.paths.push(start.task_id);
+            }
+        }
         Ok(unknown)
     }
 
@@ -162,16 +168,13 @@ impl Segments {
         for attempt in write.attempts {
             self.change_attempt(attempt, known)?;
         }
-        let paths = write.paths();
         for start in write.starts {
-            let found = paths.get(&start.task_id).copied().flatten();
-            let path = found.or_else(|| known.paths.get(&start.task_id).map(String::as_str));
-            self.start_attempt(start, path, write.fence)?;
+            self.start_attempt(start, write.fence, known)?;
         }
         Ok(self.into_rows())
     }
 
-    fn of(&mut self, task_id: i64) -> Result<&mut Open> {
+    fn of(&mut self, task_id: i64) -> Result<&mut Open<'a>> {
         let number = segment_of(task_id);
         if self.open.get(self.last).is_none_or(|open| open.segment.number != number) {
             let found = self.open.binary_search_by_key(&number, |open| open.segment.number);
@@ -239,7 +242,7 @@ impl Segments {
         Ok(())
     }
 
-    fn start_attempt(&mut self, start: &Attempt<'_>, path: Option<&str>, fence: i64) -> Result<()> {
+    fn start_attempt(&mut self, start: &Attempt<'_>, fence: i64, known: &Known) -> Result<()> {
         let &Attempt { task_id, number, state, .. } = start;
         let open = self.of(task_id)?;
         let place = open.segment.place_mut(task_id);
@@ -250,6 +253,7 @@ impl Segments {
         if place.state == State::Unspecified {
             return Err(WriteError::Illegal(format!("task {task_id}, which is to start, does not exist")));
         }
+        let path = open.paths[place_of(task_id)].or_else(|| known.paths.get(&task_id).map(String::as_str));
         let path = path.ok_or(WriteError::Broken(segment_of(task_id)))?;
         *place = Place { attempt_state: state, attempt_number: number, attempt_fence: fence, ..*place };
         open.attempts.add_attempt(start, fence, path);
@@ -273,7 +277,7 @@ impl Segments {
                 written.attempts.push((segment, entry, open.attempts.into_text()));
             }
         }
-        written.changes = self.changes.into_items();
+        written.changes = self.changes.items().to_owned();
         written
     }
 }

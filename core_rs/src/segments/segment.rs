@@ -7,14 +7,16 @@ use crate::segments::AttemptState;
 /// Tasks are of one segment if their ids differ in these last bits alone. So few that what is written of a segment each
 /// time, 14 bytes for each place, fits into a page beside others: a chain writes it for one task.
 pub const SEGMENT_BITS: u32 = 6;
-const SIZE: usize = 1 << SEGMENT_BITS;
+/// How many places a segment has.
+pub const SIZE: usize = 1 << SEGMENT_BITS;
 
 /// The segment of a task.
 pub fn segment_of(task_id: i64) -> i64 {
     task_id >> SEGMENT_BITS
 }
 
-fn place_of(task_id: i64) -> usize {
+/// The place of a task in its segment, below [`SIZE`].
+pub fn place_of(task_id: i64) -> usize {
     (task_id & ((1 << SEGMENT_BITS) - 1)) as usize
 }
 

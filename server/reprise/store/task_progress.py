@@ -7,7 +7,7 @@ what follows from it is worked out by the core (`core_rs/src/segments`), so that
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from reprise import _core
 from reprise.domain.errors import IllegalMove
@@ -60,17 +60,13 @@ def write_tasks_and_attempts(
         return
     run_id = log.run_id
     segments = read_segments(tx, run_id, concerned)
-    attempts, tasks = write.unknown(segments)
     try:
-        new, changed, task_entries, attempt_entries, changes, count = write.rows(
-            _RULES,
-            run_id,
-            segments,
-            list(_states(tx, run_id, attempts)),
-            list(_paths(tx, run_id, tasks)),
-        )
+        rows = write.rows(_RULES, run_id, segments)
+        while isinstance(rows, _core.Unknown):  # once
+            rows = write.rows(_RULES, run_id, segments, _found(tx, run_id, rows))
     except ValueError as refusal:
         raise IllegalMove(str(refusal)) from None
+    new, changed, task_entries, attempt_entries, changes, count = rows
     tx.execute_many(segments_sql.INSERT, new)
     tx.execute_many(segments_sql.UPDATE, changed)
     tx.execute_many(entries_sql.INSERT_TASKS, task_entries)
@@ -82,16 +78,20 @@ def _in_core(rows: Sequence[TaskRow]) -> _core.TaskRows | Sequence[TaskRow]:
     return rows.batch if isinstance(rows, TaskRows) else rows
 
 
-def _states(
-    tx: Transaction, run_id: int, attempts: Sequence[tuple[int, int]]
-) -> Iterator[tuple[int, int, int]]:
-    """Of attempts that are not the last of their tasks, if there are such."""
-    for task_id, number in attempts:
-        found = read_attempts_of_task(tx, run_id, task_id)
-        yield from ((task_id, number, entry[2]) for entry in found if entry[1] == number)
-
-
-def _paths(tx: Transaction, run_id: int, task_ids: Sequence[int]) -> Iterator[tuple[int, str]]:
-    for task_id in task_ids:
-        found = read_tasks_from(tx, run_id, task_id, 1)
-        yield from ((task_id, row.path) for row in found if row.task_id == task_id)
+def _found(
+    tx: Transaction, run_id: int, unknown: _core.Unknown
+) -> tuple[list[tuple[int, int, int]], list[tuple[int, str]]]:
+    """The states of attempts that are not the last of their tasks, and the paths of tasks, if there are such."""
+    states = [
+        (task_id, number, entry[2])
+        for task_id, number in unknown.attempts
+        for entry in read_attempts_of_task(tx, run_id, task_id)
+        if entry[1] == number
+    ]
+    paths = [
+        (task_id, row.path)
+        for task_id in unknown.paths
+        for row in read_tasks_from(tx, run_id, task_id, 1)
+        if row.task_id == task_id
+    ]
+    return states, paths
