@@ -1,7 +1,12 @@
 //! The spool file of an attempt's end.
 //!
-//! Invariant: the file is there whole or not at all, and once it is there it survives a power cut. Its blocks are
-//! allocated before the task starts, so that a task that fills the disk cannot hide its own end.
+//! Invariant: the file is there whole or not at all, whatever process is killed. Its blocks are allocated before the task
+//! starts, so that a task that fills the disk cannot hide its own end.
+//!
+//! Invariant: an end is on disk before anybody rests on it. The server that is told of it commits it to its store; where
+//! there is none to tell, the supervisor calls `sync`; where the server goes before it has committed, the spawner does.
+//! (What a power cut takes in the moment between was told to nobody. The attempt is then lost like one that ran, and so
+//! are its outputs, which the kernel has not written either: to keep the end alone would call them whole.)
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -13,6 +18,8 @@ use std::time::{Duration, Instant};
 
 use crate::launch::Exit;
 
+/// The file's name, in the folder of the attempt.
+const NAME: &str = "exit.json";
 const RESERVED_BYTES: libc::off_t = 16 * 1024;
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -37,8 +44,8 @@ impl Spool {
         Ok(Self { file, temporary, target: target.to_owned() })
     }
 
-    /// Makes the end durable. Tries again for ten minutes where the disk refuses; gives up at once where the folder
-    /// of the attempt has been deleted.
+    /// Puts the end where it is looked for. Tries again for ten minutes where the disk refuses; gives up at once where
+    /// the folder of the attempt has been deleted.
     ///
     /// `reach` is told of each step that has been done.
     pub fn commit(&self, exit: &Exit, reach: impl Fn(&str)) -> io::Result<()> {
@@ -57,13 +64,20 @@ impl Spool {
     fn try_commit(&self, bytes: &[u8], reach: &impl Fn(&str)) -> io::Result<()> {
         self.file.write_all_at(bytes, 0)?;
         reach("spool_written");
-        self.file.sync_data()?;
-        reach("spool_synced");
         fs::rename(&self.temporary, &self.target)?;
         reach("spooled");
-        match self.target.parent() {
-            Some(folder) => File::open(folder)?.sync_all(),
-            None => Ok(()),
-        }
+        Ok(())
     }
+
+    /// Makes the end survive a power cut.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()?;
+        self.target.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    }
+}
+
+/// As `Spool::sync`, of the attempt in this folder; an error where its end is not there.
+pub fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder.join(NAME))?.sync_data()?;
+    File::open(folder)?.sync_all()
 }

@@ -31,12 +31,12 @@ pub enum Outcome {
     InTask(Vec<u8>),
 }
 
-/// What became of one order.
+/// What became of one order, which the spawner has been told of.
 enum Done {
-    /// The supervisor may take another; what it has to tell.
-    Free(Vec<u8>),
+    /// The supervisor may take another.
+    Free,
     /// It may not: processes that it cannot kill are still its children.
-    Bound(Vec<u8>),
+    Bound,
     InTask(Vec<u8>),
 }
 
@@ -64,13 +64,8 @@ pub fn serve(channel: OwnedFd, boot_id: &str) -> Outcome {
             continue;
         };
         match look_after(&mut workplace, &who, &order, path, rest) {
-            Ok(Done::Free(told)) => {
-                sys::send(workplace.channel, &told);
-            }
-            Ok(Done::Bound(told)) => {
-                sys::send(workplace.channel, &told);
-                break;
-            }
+            Ok(Done::Free) => {}
+            Ok(Done::Bound) => break,
             Ok(Done::InTask(launch)) => {
                 // What they hold is closed already.
                 std::mem::forget(workplace);
@@ -112,14 +107,14 @@ fn look_after(workplace: &mut Workplace, who: &str, order: &Order, path: &Path, 
                 stored = found;
                 &stored
             }
-            Err(error) => return refused(order, path, &error.to_string()),
+            Err(error) => return refused(workplace, order, path, &error.to_string()),
         }
     } else {
         rest
     };
     let launch: Launch = match serde_json::from_slice(bytes) {
         Ok(launch) => launch,
-        Err(error) => return refused(order, path, &format!("it is not a launch: {error}")),
+        Err(error) => return refused(workplace, order, path, &format!("it is not a launch: {error}")),
     };
     // What came late for the attempt before.
     while workplace.signals.next().is_some() {}
@@ -127,7 +122,8 @@ fn look_after(workplace: &mut Workplace, who: &str, order: &Order, path: &Path, 
     let is_ours = claim(&launch, who)?;
     launch.reach("claimed");
     if !is_ours {
-        return Ok(Done::Free(told(order, None, None)?));
+        tell(workplace, order, None, None)?;
+        return Ok(Done::Free);
     }
     if !rest.is_empty() {
         // For whoever has to look after the attempt when this supervisor is gone.
@@ -142,20 +138,27 @@ fn look_after(workplace: &mut Workplace, who: &str, order: &Order, path: &Path, 
         Ran::Ended(exit) => {
             launch.reach("tree_dead");
             spool.commit(&exit, |place| launch.reach(place))?;
-            let told = told(order, Some(&exit), None)?;
-            Ok(if exit.survivors.is_empty() { Done::Free(told) } else { Done::Bound(told) })
+            if !tell(workplace, order, Some(&exit), None)? {
+                // Nobody is there to commit it.
+                let _ = spool.sync();
+            }
+            launch.reach("told");
+            Ok(if exit.survivors.is_empty() { Done::Free } else { Done::Bound })
         }
     }
 }
 
-fn refused(order: &Order, path: &Path, why: &str) -> io::Result<Done> {
+fn refused(workplace: &Workplace, order: &Order, path: &Path, why: &str) -> io::Result<Done> {
     let error = format!("cannot read {}: {why}", path.display());
-    Ok(Done::Free(told(order, None, Some(error))?))
+    tell(workplace, order, None, Some(error))?;
+    Ok(Done::Free)
 }
 
-fn told(order: &Order, exit: Option<&Exit>, error: Option<String>) -> io::Result<Vec<u8>> {
+/// False where nobody hears it.
+fn tell(workplace: &Workplace, order: &Order, exit: Option<&Exit>, error: Option<String>) -> io::Result<bool> {
     let ended = Ended { id: order.id, ended: true, exit, error };
-    serde_json::to_vec(&ended).map_err(io::Error::other)
+    let message = serde_json::to_vec(&ended).map_err(io::Error::other)?;
+    Ok(sys::send(workplace.channel, &message))
 }
 
 /// False where the attempt has been claimed before.

@@ -210,6 +210,7 @@ class HostMaker:
             attempt_dir=place.attempt_dir,
             argv=command,
             env=env,
+            outputs=mentioned_outputs(rendered, place.views),
         )
 
     def _env(self, rendered: engine.Rendered, interpreter: Interpreter, folders: Folders) -> dict[str, str]:
@@ -274,9 +275,13 @@ def attempt_spec(
     attempt_dir: str,
     argv: tuple[str, ...],
     env: Mapping[str, str],
+    outputs: Iterable[str],
     args: tuple[str, ...] = (),
 ) -> AttemptSpec:
-    """The attempt that every maker comes to, once it knows the command and the environment."""
+    """The attempt that every maker comes to, once it knows the command and the environment.
+
+    `outputs`: the folders for outputs that have to be there before the start.
+    """
     resources = rendered.resources
     return AttemptSpec(
         run_id=run_id,
@@ -298,7 +303,7 @@ def attempt_spec(
         memory_request_bytes=resources.memory_request_bytes,
         read_paths=views.inputs,
         write_paths=views.outputs,
-        folders=folders.wanted({*output_parents(rendered), *views.outputs}),
+        folders=folders.wanted(outputs),
     )
 
 
@@ -334,6 +339,21 @@ def output_parents(rendered: engine.Rendered) -> Iterable[str]:
     paths += [artifact.path for artifact in rendered.output_artifacts]
     paths.append(rendered.output_file)
     return {os.path.dirname(path) for path in paths if path.startswith("/")}  # noqa: PTH120 (for every attempt)
+
+
+def mentioned_outputs(rendered: engine.Rendered, views: Views) -> set[str]:
+    """The folders for outputs that the task can know of: a task that has been told of none writes none."""
+    wanted = {*output_parents(rendered), *views.outputs}
+    if rendered.output_files or rendered.output_artifacts:
+        return wanted
+    words = (
+        *rendered.argv_command,
+        *rendered.argv_args,
+        *(variable.value for variable in rendered.env),
+    )
+    if any("outputFile" in word for word in words):  # the executor input, where a path may be escaped
+        return wanted
+    return {folder for folder in wanted if any(folder in word for word in words)}
 
 
 def is_small(arguments: Iterable[str]) -> bool:
