@@ -80,7 +80,9 @@ class Workbench:
         return int((Path(Handle.decode(handle).attempt_dir) / "process").readlink().name.split(" ")[1])
 
     def log(self, handle: bytes) -> bytes:
-        return (Path(Handle.decode(handle).attempt_dir) / "log").read_bytes()
+        """A task that has said nothing has none."""
+        log = Path(Handle.decode(handle).attempt_dir) / "log"
+        return log.read_bytes() if log.exists() else b""
 
     def noted(self) -> list[tuple[int, str]]:
         """(number, start time) of the processes that have noted themselves: chains of forks make numbers come again."""

@@ -1,7 +1,8 @@
 //! The spool file of an attempt's end.
 //!
-//! Invariant: the file is there whole or not at all, whatever process is killed. Its blocks are allocated before the task
-//! starts, so that a task that fills the disk cannot hide its own end.
+//! Invariant: exit.json is there whole or not at all, whatever process is killed. It is the file that held the launch,
+//! overwritten and renamed: its blocks are allocated before the task starts, so that a task that fills the disk cannot
+//! hide its own end.
 //!
 //! Invariant: an end is on disk before anybody rests on it. The server that is told of it commits it to its store; where
 //! there is none to tell, the supervisor calls `sync`; where the server goes before it has committed, the spawner does.
@@ -12,7 +13,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -31,11 +32,26 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// Reserves the place: a temporary file beside `target`.
-    pub fn reserve(target: &Path) -> io::Result<Self> {
+    /// Reserves the place. What the attempt was given is kept in it until then, as `launch`, for whoever has to look
+    /// after the attempt when this supervisor is gone; with an empty `content` that is there already, and stays.
+    pub fn reserve(launch: &Path, content: &[u8], target: &Path) -> io::Result<Self> {
+        if content.is_empty() {
+            return Self::beside(target);
+        }
+        let spool = Self::create(launch.to_owned(), target)?;
+        // What cannot be kept is missed only if this supervisor is killed.
+        let _ = spool.file.write_all_at(content, 0);
+        Ok(spool)
+    }
+
+    fn beside(target: &Path) -> io::Result<Self> {
         let mut name: OsString = target.as_os_str().to_owned();
         name.push(".tmp");
-        let temporary = PathBuf::from(name);
+        Self::create(PathBuf::from(name), target)
+    }
+
+    fn create(temporary: PathBuf, target: &Path) -> io::Result<Self> {
+        // For the owner alone: an environment may hold secrets.
         let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         // SAFETY: plain call on an open descriptor. A file system without it loses the reserve, nothing else.
         unsafe {
@@ -62,21 +78,20 @@ impl Spool {
     }
 
     fn try_commit(&self, bytes: &[u8], reach: &impl Fn(&str)) -> io::Result<()> {
+        if self.file.metadata()?.nlink() == 0 {
+            // A server that started the attempt once more has put a launch in its place. Or the folder is gone.
+            return Self::beside(&self.target)?.try_commit(bytes, reach);
+        }
         self.file.write_all_at(bytes, 0)?;
+        self.file.set_len(bytes.len() as u64)?;
         reach("spool_written");
         fs::rename(&self.temporary, &self.target)?;
         reach("spooled");
         Ok(())
     }
-
-    /// Makes the end survive a power cut.
-    pub fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()?;
-        self.target.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
-    }
 }
 
-/// As `Spool::sync`, of the attempt in this folder; an error where its end is not there.
+/// Makes the spooled end in this folder survive a power cut; an error where there is none.
 pub fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder.join(NAME))?.sync_data()?;
     File::open(folder)?.sync_all()
