@@ -29,6 +29,8 @@ pub struct Spool {
     file: File,
     temporary: PathBuf,
     target: PathBuf,
+    /// Of what lies in it.
+    length: usize,
 }
 
 impl Spool {
@@ -38,9 +40,10 @@ impl Spool {
         if content.is_empty() {
             return Self::beside(target);
         }
-        let spool = Self::create(launch.to_owned(), target)?;
+        let mut spool = Self::create(launch.to_owned(), target)?;
         // What cannot be kept is missed only if this supervisor is killed.
         let _ = spool.file.write_all_at(content, 0);
+        spool.length = content.len();
         Ok(spool)
     }
 
@@ -57,7 +60,7 @@ impl Spool {
         unsafe {
             libc::fallocate(file.as_raw_fd(), libc::FALLOC_FL_KEEP_SIZE, 0, RESERVED_BYTES);
         }
-        Ok(Self { file, temporary, target: target.to_owned() })
+        Ok(Self { file, temporary, target: target.to_owned(), length: 0 })
     }
 
     /// Puts the end where it is looked for. Tries again for ten minutes where the disk refuses; gives up at once where
@@ -65,7 +68,9 @@ impl Spool {
     ///
     /// `reach` is told of each step that has been done.
     pub fn commit(&self, exit: &Exit, reach: impl Fn(&str)) -> io::Result<()> {
-        let bytes = serde_json::to_vec(exit).map_err(io::Error::other)?;
+        let mut bytes = serde_json::to_vec(exit).map_err(io::Error::other)?;
+        // Over all of the launch. To cut the file would give back the blocks behind it, which takes longer.
+        bytes.resize(bytes.len().max(self.length), b' ');
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.try_commit(&bytes, &reach) {
@@ -83,7 +88,6 @@ impl Spool {
             return Self::beside(&self.target)?.try_commit(bytes, reach);
         }
         self.file.write_all_at(bytes, 0)?;
-        self.file.set_len(bytes.len() as u64)?;
         reach("spool_written");
         fs::rename(&self.temporary, &self.target)?;
         reach("spooled");

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from reprise.executor.contract import AttemptSpec
-from reprise.executor.environment import Interpreter, Requirements, inheritable, inherited_environment
+from reprise.executor.environment import Interpreter, Requirements, inheritable, led_by
 from reprise.executor.preamble import PythonProgram, python_program, split_installs
 from reprise.pb.engine.v1 import engine_pb2 as engine
 
@@ -210,11 +210,11 @@ class HostMaker:
             attempt_dir=place.attempt_dir,
             argv=command,
             env=env,
-            outputs=mentioned_outputs(rendered, place.views),
+            outputs=mentioned_outputs(rendered, place.views, wanted.argv),
         )
 
     def _env(self, rendered: engine.Rendered, interpreter: Interpreter, folders: Folders) -> dict[str, str]:
-        env = inherited_environment(self.server_env, interpreter.bin_dir)
+        env = led_by(interpreter.bin_dir, self.server_env)
         if interpreter.environment is not None:
             env["VIRTUAL_ENV"] = str(interpreter.environment)
         env["TMPDIR"] = folders.temporary
@@ -341,19 +341,16 @@ def output_parents(rendered: engine.Rendered) -> Iterable[str]:
     return {os.path.dirname(path) for path in paths if path.startswith("/")}  # noqa: PTH120 (for every attempt)
 
 
-def mentioned_outputs(rendered: engine.Rendered, views: Views) -> set[str]:
+def mentioned_outputs(rendered: engine.Rendered, views: Views, argv: Iterable[str]) -> set[str]:
     """The folders for outputs that the task can know of: a task that has been told of none writes none."""
-    wanted = {*output_parents(rendered), *views.outputs}
-    if rendered.output_files or rendered.output_artifacts:
-        return wanted
-    words = (
-        *rendered.argv_command,
-        *rendered.argv_args,
-        *(variable.value for variable in rendered.env),
-    )
-    if any("outputFile" in word for word in words):  # the executor input, where a path may be escaped
-        return wanted
-    return {folder for folder in wanted if any(folder in word for word in words)}
+    words = (*argv, *(variable.value for variable in rendered.env))
+    is_declared = bool(rendered.output_files or rendered.output_artifacts)
+    # The executor input may write a path otherwise than it is: it is known by this word.
+    if is_declared or any("outputFile" in word for word in words):
+        return {*output_parents(rendered), *views.outputs}
+    # That of the output file is the first that is seen.
+    folders = views.outputs or output_parents(rendered)
+    return {folder for folder in folders if any(folder in word for word in words)}
 
 
 def is_small(arguments: Iterable[str]) -> bool:
