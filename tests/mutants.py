@@ -108,6 +108,20 @@ MUTANTS = (
         is_native=True,
     ),
     Mutant(
+        "an end that nobody hears is left to the kernel",
+        "core_rs/host/src/supervisor.rs",
+        [("let _ = launch.exit_path.parent().map(spool::sync);", "")],
+        "executor/test_spool.py",
+        is_native=True,
+    ),
+    Mutant(
+        "an end that the server did not commit is left to the kernel",
+        "core_rs/host/src/spawner.rs",
+        [("let _ = spool::sync(folder);", "let _ = folder;")],
+        "executor/test_spool.py",
+        is_native=True,
+    ),
+    Mutant(
         "a cancel on a full disk that waits for room",
         "scheduler/driver.py",
         [("is_urgent=self._is_cancelling", "is_urgent=False")],

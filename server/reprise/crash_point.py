@@ -36,8 +36,8 @@ SUPERVISOR_POINTS = (
     "supervisor.started",
     "supervisor.tree_dead",
     "supervisor.spool_written",
-    "supervisor.spool_synced",
     "supervisor.spooled",
+    "supervisor.told",
 )
 _OF_SUPERVISORS = "supervisor."
 

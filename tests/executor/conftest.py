@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import select
 import signal
 import sys
 import textwrap
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from reprise.executor.attempt_files import Handle
-from reprise.executor.contract import AttemptSpec
+from reprise.executor.contract import AttemptSpec, Exit
 from reprise.executor.subprocess import SubprocessExecutor
 
 from .place import Place
@@ -33,6 +34,10 @@ def note_pid():
     os.close(descriptor)
 note_pid()
 """
+
+# The code of a task that says when it is up, and ends when it is told to, by the same pipe.
+UNTIL_TOLD = "tell('up')\nopen(os.environ['FIFO']).read()"
+_GONE_WITHIN_MS = 20_000
 
 
 class Workbench:
@@ -75,7 +80,9 @@ class Workbench:
         return int((Path(Handle.decode(handle).attempt_dir) / "process").readlink().name.split(" ")[1])
 
     def log(self, handle: bytes) -> bytes:
-        return (Path(Handle.decode(handle).attempt_dir) / "log").read_bytes()
+        """A task that has said nothing has none."""
+        log = Path(Handle.decode(handle).attempt_dir) / "log"
+        return log.read_bytes() if log.exists() else b""
 
     def noted(self) -> list[tuple[int, str]]:
         """(number, start time) of the processes that have noted themselves: chains of forks make numbers come again."""
@@ -99,6 +106,19 @@ class Workbench:
             if is_ours and fields[0] not in (b"Z", b"X"):
                 found.append(entry.name)
         return found
+
+
+async def ended_of(bench: Workbench, executor: SubprocessExecutor, *argv: str) -> tuple[Exit, bytes]:
+    """A whole attempt: its end, and its handle."""
+    handle = await bench.begin(executor, bench.spec(*argv))
+    return await executor.wait(handle), handle
+
+
+def is_gone_in_time(descriptor: int) -> bool:
+    """Of a process that is held by descriptor."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(_GONE_WITHIN_MS))
 
 
 @pytest.fixture(params=[True, False], ids=["cgroup", "subreaper"])

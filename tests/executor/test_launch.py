@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from reprise.executor.contract import AttemptSpec, Cause, Exit
 from reprise.executor.environment import HostEnvironment
-from reprise.executor.launch import CannotLaunch, HostMaker
+from reprise.executor.launch import CannotLaunch, HostMaker, Views
 from reprise.executor.outputs import collect
 from reprise.executor.subprocess import SubprocessExecutor
 from reprise.pb.engine.v1 import engine_pb2 as engine
@@ -210,3 +210,30 @@ def test_a_problem_of_rendering_is_the_reason(tmp_path: Path) -> None:
     maker = HostMaker(HostEnvironment(Path(sys.executable), tmp_path))
     with pytest.raises(CannotLaunch, match="no such input: x"):
         asyncio.run(maker.make(leaf.launch(), rendered, run_id=1, number=1, attempt_dir=str(tmp_path / "a")))
+
+
+@pytest.mark.parametrize(
+    ("args", "is_made"),
+    [
+        ([], False),
+        (["--out", "{root}/executor_output.json"], True),
+        (["--under", "{root}/more/of/it"], True),
+        (['{{"outputs": {{"outputFile": "/written/otherwise"}}}}'], True),
+    ],
+)
+def test_a_task_without_outputs_has_a_folder_for_them_only_if_it_is_told_of_one(
+    tmp_path: Path, args: list[str], is_made: bool
+) -> None:
+    outputs = str(tmp_path / "outputs")
+    rendered = engine.Rendered(
+        argv_command=["true"],
+        argv_args=[arg.format(root=outputs) for arg in args],
+        executor_input_json=json.dumps({"outputs": {"outputFile": f"{outputs}/executor_output.json"}}),
+    )
+    maker = HostMaker(HostEnvironment(Path(sys.executable), tmp_path))
+    views = Views(outputs=(outputs,))
+    leaf = Leaf(tmp_path, [], [])
+    made = maker.make(
+        leaf.launch(), rendered, run_id=1, number=1, attempt_dir=str(tmp_path / "a"), views=views
+    )
+    assert (outputs in asyncio.run(made).folders) is is_made

@@ -268,7 +268,6 @@ def test_a_gigabyte_of_output_is_kept_within_its_limit_first_and_last_part(bench
     assert took_s < 60
     assert sorted(file.name for file in Path(Handle.decode(handle).attempt_dir).iterdir()) == [
         "exit.json",
-        "launch.json",
         "log",
         "process",
     ]

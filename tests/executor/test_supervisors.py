@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import select
 import signal
 import sys
 from pathlib import Path
@@ -14,24 +13,8 @@ from typing import Any
 from reprise.executor.attempt_files import Handle
 from reprise.executor.contract import Cause, Exit
 from reprise.executor.spawner_link import Begun, SpawnerLink, reply_of
-from reprise.executor.subprocess import SubprocessExecutor
 
-from .conftest import Workbench
-
-_WITHIN_MS = 20_000
-_UNTIL_TOLD = "tell('up')\nopen(os.environ['FIFO']).read()"
-
-
-async def _ended(bench: Workbench, executor: SubprocessExecutor, *argv: str) -> tuple[Exit, bytes]:
-    handle = await bench.begin(executor, bench.spec(*argv))
-    return await executor.wait(handle), handle
-
-
-def _is_gone_in_time(descriptor: int) -> bool:
-    """Of a process that is held by descriptor."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(_WITHIN_MS))
+from .conftest import UNTIL_TOLD, Workbench, ended_of, is_gone_in_time
 
 
 def test_attempts_in_turn_share_a_supervisor_and_nothing_else(bench: Workbench) -> None:
@@ -39,7 +22,7 @@ def test_attempts_in_turn_share_a_supervisor_and_nothing_else(bench: Workbench) 
         executor = bench.executor()
         await executor.open()
         script = "echo $1; exit $1"
-        ended = [await _ended(bench, executor, "sh", "-c", script, "sh", str(code)) for code in (3, 0, 5)]
+        ended = [await ended_of(bench, executor, "sh", "-c", script, "sh", str(code)) for code in (3, 0, 5)]
         await executor.close()
         return ended
 
@@ -57,7 +40,7 @@ def test_what_was_killed_of_one_attempt_is_not_felt_by_the_next(bench: Workbench
         executor = bench.executor()
         await executor.open()
         scripts = (leaves_a_daemon, "exit 4", "kill -KILL $$", "exit 4", leaves_a_daemon, "exit 4")
-        ended = [(await _ended(bench, executor, "sh", "-c", script))[0] for script in scripts]
+        ended = [(await ended_of(bench, executor, "sh", "-c", script))[0] for script in scripts]
         await executor.close()
         return ended
 
@@ -108,12 +91,12 @@ def test_a_supervisor_without_an_attempt_that_is_killed_is_replaced(bench: Workb
     async def main() -> tuple[Exit, Exit]:
         executor = bench.executor()
         await executor.open()
-        first, handle = await _ended(bench, executor, "true")
+        first, handle = await ended_of(bench, executor, "true")
         descriptor = os.pidfd_open(bench.supervisor(handle))
         signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-        assert await asyncio.to_thread(_is_gone_in_time, descriptor)
+        assert await asyncio.to_thread(is_gone_in_time, descriptor)
         os.close(descriptor)
-        second, _ = await _ended(bench, executor, "true")
+        second, _ = await ended_of(bench, executor, "true")
         await executor.close()
         return first, second
 
@@ -126,11 +109,11 @@ def _ends_idle(bench: Workbench, is_closed: bool) -> bool:
     async def main() -> bool:
         executor = bench.executor()
         await executor.open()
-        _, handle = await _ended(bench, executor, sys.executable, "-S", "-c", "pass")
+        _, handle = await ended_of(bench, executor, sys.executable, "-S", "-c", "pass")
         descriptor = os.pidfd_open(bench.supervisor(handle))
         if is_closed:
             await executor.close()
-        is_gone = await asyncio.to_thread(_is_gone_in_time, descriptor)
+        is_gone = await asyncio.to_thread(is_gone_in_time, descriptor)
         os.close(descriptor)
         await executor.close()
         return is_gone
@@ -150,12 +133,12 @@ def test_a_supervisor_that_is_busy_outlives_its_server_and_takes_nothing_more(be
     async def main() -> tuple[Exit, bool]:
         first = bench.executor()
         await first.open()
-        handle = await bench.begin(first, bench.python(_UNTIL_TOLD))
+        handle = await bench.begin(first, bench.python(UNTIL_TOLD))
         assert await bench.told() == "up"
         descriptor = os.pidfd_open(bench.supervisor(handle))
         await first.close()
         await asyncio.to_thread(bench.fifo.write_text, "go")
-        is_gone = await asyncio.to_thread(_is_gone_in_time, descriptor)
+        is_gone = await asyncio.to_thread(is_gone_in_time, descriptor)
         os.close(descriptor)
         second = bench.executor()
         await second.open()
@@ -171,9 +154,9 @@ def test_a_handle_names_its_own_attempt_after_its_supervisor_has_another(bench: 
     async def main() -> Exit:
         executor = bench.executor()
         await executor.open()
-        _, first = await _ended(bench, executor, "true")
+        _, first = await ended_of(bench, executor, "true")
         executor.release([first])  # so that it is looked for by its files
-        second = await bench.begin(executor, bench.python(_UNTIL_TOLD))
+        second = await bench.begin(executor, bench.python(UNTIL_TOLD))
         assert await bench.told() == "up"
         assert bench.supervisor(first) == bench.supervisor(second)
         assert Handle.decode(first) != Handle.decode(second)

@@ -16,6 +16,7 @@ from typing import Any
 
 from reprise.client import Client
 from reprise.crash_point import SERVER_POINTS, SUPERVISOR_POINTS
+from reprise.executor.attempt_files import Handle, read_launch
 
 from .caller import ENDED, Caller
 from .lives import Lives, attempt_folders, supervisors_of
@@ -116,8 +117,7 @@ class Campaign:
         count = 0
         for attempt in attempt_folders(self.lives.data_dir):
             with suppress(OSError, ValueError):
-                launch = attempt / "launch.json"
-                said = json.loads(launch.read_text())
+                said = read_launch(Handle(str(attempt), ""))
                 if said.get("crash_at") and said["marker"] not in self.told.killed_supervisors:
                     self.told.killed_supervisors.add(said["marker"])
                     count += 1

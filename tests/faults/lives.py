@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from reprise.executor.attempt_files import Handle, read_launch
+
 _READY_WITHIN_S = 60.0
 
 
@@ -134,5 +136,5 @@ def supervisors_of(data_dir: Path) -> dict[str, int]:
                 continue  # its supervisor may have another by now
             stat = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
             if stat[19].decode() == started and stat[0] not in (b"Z", b"X"):
-                found[json.loads((attempt / "launch.json").read_text())["marker"]] = int(pid)
+                found[read_launch(Handle(str(attempt), ""))["marker"]] = int(pid)
     return found

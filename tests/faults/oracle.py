@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reprise.domain.states import RUN_MOVES, TASK_MOVES, AttemptState, RunState, TaskState
+from reprise.executor.attempt_files import Handle, read_launch
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.pb.v1 import operations_pb2
 from store.looking import (
@@ -225,8 +226,8 @@ class Oracle:
         return sum(line.word == "begin" for line in self._ledger)
 
     def _was_to_crash(self, line: Line) -> bool:
-        launch = self._data_dir / f"runs/{line.run_id}/{line.task_id}/{line.number}/launch.json"
-        return bool(launch.exists() and json.loads(launch.read_text()).get("crash_at"))
+        attempt = self._data_dir / f"runs/{line.run_id}/{line.task_id}/{line.number}"
+        return bool(read_launch(Handle(str(attempt), "")).get("crash_at"))
 
     def _reused(self, run_id: int) -> set[str]:
         records = self._records.get(run_id)

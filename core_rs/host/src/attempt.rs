@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use crate::cgroup::{Cgroup, KeptCgroup};
 use crate::channel::{self, Order};
 use crate::ending::{append, conclude, memory_kills};
-use crate::launch::{Cause, Exit, Launch, Survivor, VERSION};
+use crate::launch::{Cause, Exit, Launch, Remembered, Survivor, VERSION};
 use crate::log::LogWriter;
 use crate::process;
 use crate::sys::{self, Reaped, SignalQueue};
-use crate::task::{self, Started};
+use crate::task::{Started, Starter};
 
 const READ_BYTES: usize = 64 * 1024;
 const LONGEST_WAIT_S: f64 = 1e9;
@@ -31,13 +31,21 @@ pub struct Workplace {
     pub signals: SignalQueue,
     /// Where tasks run.
     pub cgroup: KeptCgroup,
+    starter: Starter,
     buffer: Vec<u8>,
 }
 
 impl Workplace {
     /// Of a supervisor that has had no attempt yet.
     pub fn new(channel: RawFd, signals: SignalQueue) -> Self {
-        Self { channel, has_hung_up: false, signals, cgroup: KeptCgroup::default(), buffer: vec![0_u8; READ_BYTES] }
+        Self {
+            channel,
+            has_hung_up: false,
+            signals,
+            cgroup: KeptCgroup::default(),
+            starter: Starter::default(),
+            buffer: vec![0_u8; READ_BYTES],
+        }
     }
 
     /// Whether this attempt is to be stopped, as far as is told now.
@@ -59,7 +67,13 @@ impl Workplace {
         for _ in 0..rounds {
             match sys::read_now(pipe.as_raw_fd(), &mut self.buffer) {
                 Ok(Some(0)) | Err(_) => return true,
-                Ok(Some(count)) => log.write(self.buffer.get(..count).unwrap_or_default()),
+                Ok(Some(count)) => {
+                    if count == READ_BYTES {
+                        // A loud task: it fills the pipe faster than it is emptied.
+                        sys::widen(pipe.as_raw_fd());
+                    }
+                    log.write(self.buffer.get(..count).unwrap_or_default());
+                }
                 Ok(None) => return false,
             }
         }
@@ -117,6 +131,7 @@ pub fn run(launch: &Launch, workplace: &mut Workplace, order: &Order) -> Ran {
         kill_method: String::new(),
         log_bytes: 0,
         log_was_cut: false,
+        launch: None,
     };
     match follow(launch, workplace, order, &mut exit) {
         Ok(true) => return Ran::InTask,
@@ -124,6 +139,7 @@ pub fn run(launch: &Launch, workplace: &mut Workplace, order: &Order) -> Ran {
         Err(message) => exit.message = message,
     }
     exit.ended_ns = sys::now_ns();
+    exit.launch = Remembered::of(launch, exit.cause, &exit.survivors);
     Ran::Ended(exit)
 }
 
@@ -132,12 +148,11 @@ fn follow(launch: &Launch, workplace: &mut Workplace, order: &Order, exit: &mut 
     for folder in &launch.folders {
         fs::create_dir_all(folder).map_err(|error| format!("cannot make the folder {}: {error}", folder.display()))?;
     }
-    let mut log = LogWriter::open(&launch.log_path, launch.log_limit_bytes, launch.line_limit_bytes)
-        .map_err(|error| format!("cannot open the log {}: {error}", launch.log_path.display()))?;
+    let mut log = LogWriter::new(&launch.log_path, launch.log_limit_bytes, launch.line_limit_bytes);
     let cgroup = workplace.cgroup.take(launch);
     let started = sys::pipe().map_err(|error| format!("cannot make a pipe: {error}")).and_then(|(read, write)| {
         exit.started_ns = sys::now_ns();
-        task::start(launch, write, cgroup.as_ref()).map(|started| (started, read))
+        workplace.starter.start(launch, write, cgroup.as_ref()).map(|started| (started, read))
     });
     let (main, output) = match started {
         Ok((Started::Running(main), output)) => (main, output),

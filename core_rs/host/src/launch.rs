@@ -1,4 +1,4 @@
-//! What a supervisor is told (launch.json) and what it leaves behind (exit.json).
+//! What a supervisor is told (launch.json) and what it leaves behind (exit.json, which takes its place).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -73,6 +73,9 @@ pub struct Launch {
     /// Seconds for which killing is tried before what is left is called a survivor.
     #[serde(default = "default_kill_bound")]
     pub kill_bound_s: f64,
+    /// The image that its author named, where the server wants that remembered.
+    #[serde(default)]
+    pub image: Option<String>,
     /// Present: the task is not a program, it goes on in the (forked) interpreter that the spawner runs in.
     #[serde(default)]
     pub warm: Option<serde_json::Value>,
@@ -145,4 +148,31 @@ pub struct Exit {
     pub log_bytes: u64,
     /// Whether some of them were left out.
     pub log_was_cut: bool,
+    /// What the launch said, where that is asked for after the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub launch: Option<Box<Remembered>>,
+}
+
+/// What is asked for after the end of an attempt that did not start, or has survivors (and in tests).
+#[derive(Debug, Clone, Serialize)]
+pub struct Remembered {
+    marker: String,
+    image: Option<String>,
+    cgroup_root: Option<PathBuf>,
+    crash_at: Option<String>,
+}
+
+impl Remembered {
+    /// What is needed for this end.
+    pub fn of(launch: &Launch, cause: Cause, survivors: &[Survivor]) -> Option<Box<Self>> {
+        let is_asked_for = cause == Cause::NotStarted || !survivors.is_empty() || launch.crash_at.is_some();
+        is_asked_for.then(|| {
+            Box::new(Self {
+                marker: launch.marker.clone(),
+                image: launch.image.clone(),
+                cgroup_root: launch.cgroup_root.clone(),
+                crash_at: launch.crash_at.clone(),
+            })
+        })
+    }
 }

@@ -12,6 +12,10 @@ use std::path::{Path, PathBuf};
 
 const MISSING_NOTE: &[u8] = b"\n[some of the log is missing here: it was not kept for so long]\n";
 
+fn opened(path: &Path) -> io::Result<File> {
+    File::options().append(true).create(true).mode(0o600).open(path)
+}
+
 struct Segment {
     path: PathBuf,
     file: File,
@@ -67,7 +71,8 @@ struct Tail {
 /// dropped: it never stops the task.
 pub struct LogWriter {
     path: PathBuf,
-    file: File,
+    /// Made with the first byte: most that a host's disk has to do for a short task is to make files.
+    file: Option<File>,
     head_left: u64,
     tail_limit: u64,
     tail: Option<Tail>,
@@ -81,12 +86,11 @@ pub struct LogWriter {
 }
 
 impl LogWriter {
-    /// Creates the log, or goes on with one that is there.
-    pub fn open(path: &Path, log_limit_bytes: u64, line_limit_bytes: u64) -> io::Result<Self> {
-        let file = File::options().append(true).create(true).mode(0o600).open(path)?;
-        Ok(Self {
+    /// Of a log that is created when there is something to write, or gone on with where it is there.
+    pub fn new(path: &Path, log_limit_bytes: u64, line_limit_bytes: u64) -> Self {
+        Self {
             path: path.to_owned(),
-            file,
+            file: None,
             head_left: log_limit_bytes.div_ceil(2),
             tail_limit: log_limit_bytes / 2,
             tail: None,
@@ -97,13 +101,21 @@ impl LogWriter {
             received: 0,
             was_cut: false,
             failure: None,
-        })
+        }
+    }
+
+    fn file(&mut self) -> io::Result<&mut File> {
+        match &mut self.file {
+            Some(file) => Ok(file),
+            unopened => Ok(unopened.insert(opened(&self.path)?)),
+        }
     }
 
     /// Creates the log, or goes on with one whose output will be told again from its beginning: what is there is
     /// not written twice. Where the source no longer has its beginning, what it has is appended after a note.
     pub fn replay(path: &Path, log_limit_bytes: u64, line_limit_bytes: u64) -> io::Result<Self> {
-        let mut writer = Self::open(path, log_limit_bytes, line_limit_bytes)?;
+        let mut writer = Self::new(path, log_limit_bytes, line_limit_bytes);
+        writer.file()?;
         let file = File::options().read(true).write(true).open(path)?;
         let mut size = file.metadata()?.len();
         if size > writer.head_left {
@@ -200,7 +212,7 @@ impl LogWriter {
         // Its source has dropped the beginning: all that it tells from here on is later than what is kept.
         self.was_cut = true;
         self.head_left -= replay.size - replay.matched;
-        self.file.write_all(MISSING_NOTE)?;
+        self.file()?.write_all(MISSING_NOTE)?;
         let mut buffer = vec![0; 64 * 1024];
         let mut at = 0;
         while at < replay.matched {
@@ -219,7 +231,9 @@ impl LogWriter {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let in_head = usize::try_from(self.head_left).unwrap_or(usize::MAX).min(bytes.len());
         let (head, mut rest) = bytes.split_at(in_head);
-        self.file.write_all(head)?;
+        if !head.is_empty() {
+            self.file()?.write_all(head)?;
+        }
         self.head_left -= head.len() as u64;
         if rest.is_empty() {
             return Ok(());
@@ -231,7 +245,7 @@ impl LogWriter {
                 passed: 0,
             };
             self.tail = Some(tail);
-            self.file.write_all(b"\n[the log is at its limit: what follows is shown when the task has ended]\n")?;
+            self.file()?.write_all(b"\n[the log is at its limit: what follows is shown when the task has ended]\n")?;
         }
         let Some(tail) = self.tail.as_mut() else {
             return Ok(());
@@ -275,11 +289,11 @@ impl LogWriter {
         let left_out = tail.passed.saturating_sub(held - skip);
         if left_out > 0 {
             self.was_cut = true;
-            writeln!(self.file, "[{left_out} bytes left out here]")?;
+            writeln!(self.file()?, "[{left_out} bytes left out here]")?;
         }
         for (segment, from) in [(&mut tail.older, skip), (&mut tail.newer, 0)] {
             segment.file.seek(SeekFrom::Start(from))?;
-            io::copy(&mut segment.file, &mut self.file)?;
+            io::copy(&mut segment.file, self.file()?)?;
             fs::remove_file(&segment.path)?;
         }
         Ok(())

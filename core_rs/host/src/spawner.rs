@@ -21,6 +21,7 @@ use crate::channel::{self, Order, MESSAGE_BYTES};
 use crate::ending;
 use crate::launch::Survivor;
 use crate::process;
+use crate::spool;
 use crate::supervisor::{self, Outcome};
 use crate::sys::{self, Epoll, FileLimit, Reaped, SignalQueue};
 
@@ -41,6 +42,9 @@ struct Request {
     /// it is there already. Answered when the attempt has ended.
     #[serde(default)]
     launch: Option<PathBuf>,
+    /// The ends of these earlier requests are in the server's store.
+    #[serde(default)]
+    released: Vec<u64>,
     /// Ask the attempt of this earlier request to stop; one that has ended is left alone.
     #[serde(default)]
     stop: Option<u64>,
@@ -83,8 +87,15 @@ pub(crate) static WARM_LAUNCH: Mutex<Option<Vec<u8>>> = Mutex::new(None);
 struct Supervisor {
     /// None once it is to end.
     channel: Option<OwnedFd>,
-    /// The request whose attempt it has.
-    attempt: Option<u64>,
+    attempt: Option<Attempt>,
+}
+
+/// An attempt that a supervisor has.
+struct Attempt {
+    /// The request that it comes from.
+    id: u64,
+    /// Where its end is spooled.
+    folder: PathBuf,
 }
 
 struct Spawner {
@@ -101,6 +112,8 @@ struct Spawner {
     supervisors: BTreeMap<i32, Supervisor>,
     /// Those without an attempt and since when; the one that was busy last comes last.
     idle: Vec<(i32, Instant)>,
+    /// Where the ends are that the server was told of, by their requests, until it has committed them.
+    told: BTreeMap<u64, PathBuf>,
 }
 
 /// Serves requests from a SOCK_SEQPACKET socket until its other end is closed.
@@ -128,6 +141,7 @@ pub fn serve(socket: RawFd) -> io::Result<Served> {
         buffer: vec![0_u8; MESSAGE_BYTES],
         supervisors: BTreeMap::new(),
         idle: Vec::new(),
+        told: BTreeMap::new(),
     };
     let mut is_connected = true;
     while is_connected || !spawner.supervisors.is_empty() {
@@ -149,6 +163,7 @@ pub fn serve(socket: RawFd) -> io::Result<Served> {
                     None => {
                         is_connected = false;
                         spawner.events.remove(spawner.socket);
+                        spawner.go_on_alone();
                     }
                 },
                 pid => spawner.hear(i32::try_from(pid).unwrap_or(0)),
@@ -171,7 +186,10 @@ impl Spawner {
         match channel::receive(channel.as_raw_fd(), &mut self.buffer) {
             Some(count) => {
                 sys::send(self.socket, self.buffer.get(..count).unwrap_or_default());
-                supervisor.attempt = None;
+                if let Some(attempt) = supervisor.attempt.take() {
+                    // Not heard by a server that has gone: that is seen at the next receive.
+                    self.told.insert(attempt.id, attempt.folder);
+                }
                 self.idle.push((pid, Instant::now()));
             }
             // It ends: what follows is its death.
@@ -187,6 +205,21 @@ impl Spawner {
                 self.events.remove(channel.as_raw_fd());
             }
         }
+    }
+
+    /// The server has gone. Supervisors are told no more and heard no more, so that they sync what they spool; what they
+    /// have told before that, and nobody has committed, is synced here.
+    fn go_on_alone(&mut self) {
+        let pids: Vec<i32> = self.supervisors.keys().copied().collect();
+        for pid in pids {
+            self.let_go(pid);
+        }
+        let busy = self.supervisors.values().filter_map(|supervisor| supervisor.attempt.as_ref());
+        for folder in self.told.values().chain(busy.map(|attempt| &attempt.folder)) {
+            // Has not ended, or was deleted.
+            let _ = spool::sync(folder);
+        }
+        self.told.clear();
     }
 
     /// How long the supervisor that has been idle for longest may stay.
@@ -225,9 +258,9 @@ impl Spawner {
         while self.supervisors.get(&pid).is_some_and(|one| one.channel.is_some()) {
             self.hear(pid);
         }
-        if let Some(Supervisor { attempt: Some(id), .. }) = self.supervisors.remove(&pid) {
+        if let Some(Supervisor { attempt: Some(attempt), .. }) = self.supervisors.remove(&pid) {
             // The server finds out what became of the attempt.
-            self.reply(&Reply { id, ended: Some(true), ..Reply::default() });
+            self.reply(&Reply { id: attempt.id, ended: Some(true), ..Reply::default() });
         }
         if status != 0 {
             if let Some(root) = &self.cgroup_root {
@@ -255,6 +288,9 @@ impl Spawner {
         match serde_json::from_slice::<Request>(head) {
             Ok(request) => {
                 reply.id = request.id;
+                for id in &request.released {
+                    self.told.remove(id);
+                }
                 if let Some(path) = request.launch {
                     match self.launch(request.id, path, rest) {
                         Ok(in_task) => return in_task,
@@ -284,6 +320,7 @@ impl Spawner {
             self.memory_kills = ending::memory_kills();
             self.looked_at = Instant::now();
         }
+        let folder = path.parent().unwrap_or(&path).to_owned();
         let order = Order::attempt(id, path, self.memory_kills).encode(rest)?;
         // Not once the server has gone, also where this message was sent before.
         if !sys::is_hung_up(self.socket) {
@@ -291,7 +328,7 @@ impl Spawner {
                 if let Some(supervisor) = self.supervisors.get_mut(&pid) {
                     let channel = supervisor.channel.as_ref();
                     if channel.is_some_and(|channel| sys::send(channel.as_raw_fd(), &order)) {
-                        supervisor.attempt = Some(id);
+                        supervisor.attempt = Some(Attempt { id, folder });
                         return Ok(None);
                     }
                 }
@@ -316,7 +353,7 @@ impl Spawner {
         }
         self.events.add(ours.as_raw_fd(), u64::from(pid.unsigned_abs()))?;
         sys::send(ours.as_raw_fd(), &order);
-        let supervisor = Supervisor { channel: Some(ours), attempt: Some(id) };
+        let supervisor = Supervisor { channel: Some(ours), attempt: Some(Attempt { id, folder }) };
         self.supervisors.insert(pid, supervisor);
         Ok(None)
     }
@@ -325,7 +362,7 @@ impl Spawner {
     /// may be about to take another attempt.
     fn stop(&self, id: u64) {
         let mut all = self.supervisors.values();
-        let busy = all.find(|supervisor| supervisor.attempt == Some(id));
+        let busy = all.find(|supervisor| supervisor.attempt.as_ref().is_some_and(|one| one.id == id));
         if let Some(channel) = busy.and_then(|supervisor| supervisor.channel.as_ref()) {
             if let Ok(order) = Order::stop(id).encode(&[]) {
                 sys::send(channel.as_raw_fd(), &order);

@@ -7,10 +7,10 @@
 //! Invariant: it takes another attempt only when nothing is left of the one before: its end is spooled, and this
 //! process has no children.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{symlink, OpenOptionsExt};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use crate::attempt::{self, Ran, Workplace};
@@ -18,7 +18,7 @@ use crate::cgroup::KeptCgroup;
 use crate::channel::{self, Ended, Order, MESSAGE_BYTES};
 use crate::launch::{Exit, Launch};
 use crate::process;
-use crate::spool::Spool;
+use crate::spool::{self, Spool};
 use crate::sys::{self, SignalQueue};
 
 const CHANNEL: libc::c_int = 3;
@@ -31,12 +31,12 @@ pub enum Outcome {
     InTask(Vec<u8>),
 }
 
-/// What became of one order.
+/// What became of one order, which the spawner has been told of.
 enum Done {
-    /// The supervisor may take another; what it has to tell.
-    Free(Vec<u8>),
+    /// The supervisor may take another.
+    Free,
     /// It may not: processes that it cannot kill are still its children.
-    Bound(Vec<u8>),
+    Bound,
     InTask(Vec<u8>),
 }
 
@@ -64,13 +64,8 @@ pub fn serve(channel: OwnedFd, boot_id: &str) -> Outcome {
             continue;
         };
         match look_after(&mut workplace, &who, &order, path, rest) {
-            Ok(Done::Free(told)) => {
-                sys::send(workplace.channel, &told);
-            }
-            Ok(Done::Bound(told)) => {
-                sys::send(workplace.channel, &told);
-                break;
-            }
+            Ok(Done::Free) => {}
+            Ok(Done::Bound) => break,
             Ok(Done::InTask(launch)) => {
                 // What they hold is closed already.
                 std::mem::forget(workplace);
@@ -99,6 +94,7 @@ fn settle_in(channel: OwnedFd) -> io::Result<Workplace> {
     sys::move_descriptor(channel, CHANNEL)?;
     sys::close_from(CHANNEL + 1);
     sys::become_subreaper()?;
+    sys::forget_signal_handlers();
     let signals = SignalQueue::open(&[libc::SIGCHLD, libc::SIGTERM])?;
     Ok(Workplace::new(CHANNEL, signals))
 }
@@ -112,14 +108,14 @@ fn look_after(workplace: &mut Workplace, who: &str, order: &Order, path: &Path, 
                 stored = found;
                 &stored
             }
-            Err(error) => return refused(order, path, &error.to_string()),
+            Err(error) => return refused(workplace, order, path, &error.to_string()),
         }
     } else {
         rest
     };
     let launch: Launch = match serde_json::from_slice(bytes) {
         Ok(launch) => launch,
-        Err(error) => return refused(order, path, &format!("it is not a launch: {error}")),
+        Err(error) => return refused(workplace, order, path, &format!("it is not a launch: {error}")),
     };
     // What came late for the attempt before.
     while workplace.signals.next().is_some() {}
@@ -127,13 +123,10 @@ fn look_after(workplace: &mut Workplace, who: &str, order: &Order, path: &Path, 
     let is_ours = claim(&launch, who)?;
     launch.reach("claimed");
     if !is_ours {
-        return Ok(Done::Free(told(order, None, None)?));
+        tell(workplace, order, None, None)?;
+        return Ok(Done::Free);
     }
-    if !rest.is_empty() {
-        // For whoever has to look after the attempt when this supervisor is gone.
-        let _ = keep(path, bytes);
-    }
-    let spool = Spool::reserve(&launch.exit_path)?;
+    let spool = Spool::reserve(path, rest, &launch.exit_path)?;
     match attempt::run(&launch, workplace, order) {
         Ran::InTask => {
             std::mem::forget(spool);
@@ -142,39 +135,50 @@ fn look_after(workplace: &mut Workplace, who: &str, order: &Order, path: &Path, 
         Ran::Ended(exit) => {
             launch.reach("tree_dead");
             spool.commit(&exit, |place| launch.reach(place))?;
-            let told = told(order, Some(&exit), None)?;
-            Ok(if exit.survivors.is_empty() { Done::Free(told) } else { Done::Bound(told) })
+            if !tell(workplace, order, Some(&exit), None)? {
+                // Nobody is there to commit it.
+                let _ = launch.exit_path.parent().map(spool::sync);
+            }
+            launch.reach("told");
+            Ok(if exit.survivors.is_empty() { Done::Free } else { Done::Bound })
         }
     }
 }
 
-fn refused(order: &Order, path: &Path, why: &str) -> io::Result<Done> {
+fn refused(workplace: &Workplace, order: &Order, path: &Path, why: &str) -> io::Result<Done> {
     let error = format!("cannot read {}: {why}", path.display());
-    Ok(Done::Free(told(order, None, Some(error))?))
+    tell(workplace, order, None, Some(error))?;
+    Ok(Done::Free)
 }
 
-fn told(order: &Order, exit: Option<&Exit>, error: Option<String>) -> io::Result<Vec<u8>> {
+/// False where nobody hears it.
+fn tell(workplace: &Workplace, order: &Order, exit: Option<&Exit>, error: Option<String>) -> io::Result<bool> {
     let ended = Ended { id: order.id, ended: true, exit, error };
-    serde_json::to_vec(&ended).map_err(io::Error::other)
+    let message = serde_json::to_vec(&ended).map_err(io::Error::other)?;
+    Ok(sys::send(workplace.channel, &message))
 }
 
 /// False where the attempt has been claimed before.
 fn claim(launch: &Launch, who: &str) -> io::Result<bool> {
-    let mut made = symlink(who, &launch.process_path);
-    if made.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-        if let Some(folder) = launch.process_path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        made = symlink(who, &launch.process_path);
+    if let Some(folder) = launch.process_path.parent() {
+        make_folder(folder)?;
     }
-    match made {
+    match symlink(who, &launch.process_path) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// Writes a launch to its file, for the owner alone: an environment may hold secrets.
-fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(bytes)
+/// As `create_dir_all`, from the top: of a first attempt neither the task's folder nor its own is there.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if let Some(parent) = folder.parent() {
+        // What keeps it from being made keeps the next one too.
+        let _ = fs::create_dir(parent);
+    }
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir_all(folder),
+        made => made,
+    }
 }

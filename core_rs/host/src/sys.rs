@@ -6,6 +6,8 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+const WIDE_PIPE_BYTES: libc::c_int = 256 * 1024;
+
 /// Turns the -1 of a system call into the error it stands for.
 pub fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 {
@@ -34,10 +36,18 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     // SAFETY: plain calls on a descriptor that is open.
     unsafe {
         check(libc::fcntl(read.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK))?;
-        // A larger pipe is faster for loud tasks; the host may refuse it.
-        libc::fcntl(read.as_raw_fd(), libc::F_SETPIPE_SZ, 256 * 1024);
     }
     Ok((read, write))
+}
+
+/// Gives a pipe more room, once. The host may refuse it.
+pub fn widen(pipe: RawFd) {
+    // SAFETY: plain calls.
+    unsafe {
+        if libc::fcntl(pipe, libc::F_GETPIPE_SZ) < WIDE_PIPE_BYTES {
+            libc::fcntl(pipe, libc::F_SETPIPE_SZ, WIDE_PIPE_BYTES);
+        }
+    }
 }
 
 /// Two connected sockets that carry whole messages.
@@ -287,6 +297,16 @@ impl PidHandle {
             )
         };
         check(libc::c_int::try_from(result).unwrap_or(-1)).map(|_| ())
+    }
+}
+
+/// Gives every signal back what it does by default. Tasks inherit that, once and for all.
+pub fn forget_signal_handlers() {
+    for signal in 1..=64 {
+        // SAFETY: no handler is installed. The two that cannot be changed, and the C library's own, are refused.
+        unsafe {
+            libc::signal(signal, libc::SIG_DFL);
+        }
     }
 }
 

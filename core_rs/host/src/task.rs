@@ -79,6 +79,14 @@ impl Drop for Shared {
     }
 }
 
+/// What a supervisor needs for every start, made at the first: mapping memory takes longer than most of the rest.
+#[derive(Default)]
+pub struct Starter {
+    stdin: Option<File>,
+    shared: Option<Shared>,
+    stack: Vec<u8>,
+}
+
 fn c_string(text: &[u8], what: &str) -> Result<CString, String> {
     CString::new(text).map_err(|_| format!("{what} contains a NUL character"))
 }
@@ -95,61 +103,84 @@ fn candidates(program: &str, path: Option<&str>) -> Result<Vec<CString>, String>
         .collect()
 }
 
-/// Starts the task with `output` as its standard output and error. An error is a message for a person, and then
-/// nothing has been started.
-pub fn start(launch: &Launch, output: OwnedFd, cgroup: Option<&Cgroup>) -> Result<Started, String> {
-    let is_warm = launch.warm.is_some();
-    let Some(program) = launch.argv.first().filter(|program| !program.is_empty() || is_warm) else {
-        return Err("there is no command to run".to_owned());
-    };
-    let arguments = launch
-        .argv
-        .iter()
-        .map(|argument| c_string(argument.as_bytes(), "an argument"))
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut variables = launch
-        .env
-        .iter()
-        .filter(|(name, _)| *name != MARKER_VARIABLE)
-        .map(|(name, value)| c_string(format!("{name}={value}").as_bytes(), "an environment variable"))
-        .collect::<Result<Vec<_>, _>>()?;
-    variables.push(c_string(format!("{MARKER_VARIABLE}={}", launch.marker).as_bytes(), "the marker")?);
-    let stdin = File::open("/dev/null").map_err(|error| format!("cannot open /dev/null: {error}"))?;
-    let shared = Shared::new().map_err(|error| format!("cannot map memory: {error}"))?;
-    let null_ended = |list: &[CString]| {
-        let mut pointers: Vec<*const libc::c_char> = list.iter().map(|one| one.as_ptr()).collect();
-        pointers.push(ptr::null());
-        pointers
-    };
-    let mut plan = Plan {
-        candidates: candidates(program, launch.env.get("PATH").map(String::as_str))?,
-        argv: null_ended(&arguments),
-        envp: null_ended(&variables),
-        cwd: c_string(launch.cwd.as_os_str().as_bytes(), "the working folder")?,
-        stdin: stdin.as_raw_fd(),
-        output: output.as_raw_fd(),
-        cgroup_procs: -1,
-        is_warm,
-        report: shared.0,
-    };
-    let pid = clone(&mut plan, cgroup).map_err(|error| format!("the host refused a new process: {error}"))?;
-    if pid == 0 {
-        // Warm: this is the task. Its descriptors are closed already but for the standard streams.
-        std::mem::forget((output, stdin));
-        mark_environment(&launch.marker);
-        return Ok(Started::InTask);
+impl Starter {
+    /// Starts the task with `output` as its standard output and error. An error is a message for a person, and then
+    /// nothing has been started.
+    pub fn start(&mut self, launch: &Launch, output: OwnedFd, cgroup: Option<&Cgroup>) -> Result<Started, String> {
+        let is_warm = launch.warm.is_some();
+        let Some(program) = launch.argv.first().filter(|program| !program.is_empty() || is_warm) else {
+            return Err("there is no command to run".to_owned());
+        };
+        let arguments = launch
+            .argv
+            .iter()
+            .map(|argument| c_string(argument.as_bytes(), "an argument"))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut variables = launch
+            .env
+            .iter()
+            .filter(|(name, _)| *name != MARKER_VARIABLE)
+            .map(|(name, value)| c_string(format!("{name}={value}").as_bytes(), "an environment variable"))
+            .collect::<Result<Vec<_>, _>>()?;
+        variables.push(c_string(format!("{MARKER_VARIABLE}={}", launch.marker).as_bytes(), "the marker")?);
+        let (stdin, report) = self.prepared(is_warm)?;
+        let null_ended = |list: &[CString]| {
+            let mut pointers: Vec<*const libc::c_char> = list.iter().map(|one| one.as_ptr()).collect();
+            pointers.push(ptr::null());
+            pointers
+        };
+        let mut plan = Plan {
+            candidates: candidates(program, launch.env.get("PATH").map(String::as_str))?,
+            argv: null_ended(&arguments),
+            envp: null_ended(&variables),
+            cwd: c_string(launch.cwd.as_os_str().as_bytes(), "the working folder")?,
+            stdin,
+            output: output.as_raw_fd(),
+            cgroup_procs: -1,
+            is_warm,
+            report,
+        };
+        let pid = clone(&mut plan, cgroup, (!is_warm).then_some(&mut self.stack))
+            .map_err(|error| format!("the host refused a new process: {error}"))?;
+        if pid == 0 {
+            // Warm: this is the task. Its descriptors are closed already but for the standard streams.
+            std::mem::forget(output);
+            mark_environment(&launch.marker);
+            return Ok(Started::InTask);
+        }
+        // SAFETY: the child has executed or ended (CLONE_VFORK), or is warm and past its last write.
+        let (stage, error) =
+            unsafe { (ptr::read_volatile(&raw const (*report).stage), ptr::read_volatile(&raw const (*report).error)) };
+        if stage == STAGE_NONE {
+            return Ok(Started::Running(pid));
+        }
+        let mut status = 0;
+        // SAFETY: our own child, which has ended.
+        unsafe {
+            libc::waitpid(pid, &mut status, 0);
+        }
+        Err(explain(launch, program, stage, io::Error::from_raw_os_error(error)))
     }
-    // SAFETY: the child has executed or ended (CLONE_VFORK), or is warm and past its last write.
-    let (stage, error) = unsafe { (ptr::read_volatile(&(*shared.0).stage), ptr::read_volatile(&(*shared.0).error)) };
-    if stage == STAGE_NONE {
-        return Ok(Started::Running(pid));
+
+    /// The descriptor of an empty standard input, and where the child reports.
+    fn prepared(&mut self, is_warm: bool) -> Result<(RawFd, *mut Report), String> {
+        let stdin = match &mut self.stdin {
+            Some(stdin) => stdin,
+            none => none.insert(File::open("/dev/null").map_err(|error| format!("cannot open /dev/null: {error}"))?),
+        };
+        let shared = match &mut self.shared {
+            Some(shared) => shared,
+            none => none.insert(Shared::new().map_err(|error| format!("cannot map memory: {error}"))?),
+        };
+        if !is_warm {
+            self.stack.resize(STACK_BYTES, 0);
+        }
+        // SAFETY: the mapping is ours, and no child is left that writes to it.
+        unsafe {
+            ptr::write_volatile(shared.0, Report { stage: STAGE_NONE, error: 0 });
+        }
+        Ok((stdin.as_raw_fd(), shared.0))
     }
-    let mut status = 0;
-    // SAFETY: our own child, which has ended.
-    unsafe {
-        libc::waitpid(pid, &mut status, 0);
-    }
-    Err(explain(launch, program, stage, io::Error::from_raw_os_error(error)))
 }
 
 /// Writes the marker into the environment that this process was started with, where /proc shows it. The warm
@@ -196,12 +227,12 @@ fn explain(launch: &Launch, program: &str, stage: libc::c_int, error: io::Error)
 }
 
 /// Gives the child's number in the parent; 0 in a warm child. A program's child never returns here.
-fn clone(plan: &mut Plan, cgroup: Option<&Cgroup>) -> io::Result<libc::pid_t> {
-    // The child borrows this process's memory until it executes: no page tables are copied.
-    let mut stack = (!plan.is_warm).then(|| vec![0_u8; STACK_BYTES]);
+///
+/// With a `stack` the child borrows this process's memory until it executes: no page tables are copied.
+fn clone(plan: &mut Plan, cgroup: Option<&Cgroup>, mut stack: Option<&mut Vec<u8>>) -> io::Result<libc::pid_t> {
     let procs;
     if let Some(cgroup) = cgroup {
-        match clone_into_cgroup(plan, cgroup.handle(), stack.as_deref_mut()) {
+        match clone_into_cgroup(plan, cgroup.handle(), stack.as_deref_mut().map(Vec::as_mut_slice)) {
             Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::ENOMEM)) => return Err(error),
             // A kernel that cannot: the child moves by itself.
             Err(_) => {
@@ -211,7 +242,7 @@ fn clone(plan: &mut Plan, cgroup: Option<&Cgroup>) -> io::Result<libc::pid_t> {
             Ok(pid) => return Ok(pid),
         }
     }
-    let Some(stack) = stack.as_deref_mut() else {
+    let Some(stack) = stack else {
         // SAFETY: this process has one thread.
         let pid = unsafe { sys::check(libc::fork())? };
         if pid == 0 {
@@ -345,9 +376,7 @@ unsafe fn become_task(plan: &Plan) {
         if libc::chdir(plan.cwd.as_ptr()) < 0 {
             give_up(plan, STAGE_FOLDER);
         }
-        for signal in 1..=64 {
-            libc::signal(signal, libc::SIG_DFL);
-        }
+        // The supervisor ignores and handles none, and blocks all.
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &none, ptr::null_mut());

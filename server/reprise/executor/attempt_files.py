@@ -2,7 +2,7 @@
 
 Invariant: the link `process` is made once, in one step, by whoever comes first: the supervisor, naming itself
 in it before it starts the task; or a server that gives the attempt up. `exit.json` is whole or not there at
-all.
+all; it takes the place of `launch.json`, and says what of that is asked for later.
 """
 
 from __future__ import annotations
@@ -161,8 +161,10 @@ def survivors_of(entries: Any) -> tuple[Survivor, ...]:
 
 
 def read_launch(attempt: Handle) -> Mapping[str, Any]:
-    """What the attempt was started with; empty if it never was."""
-    return _read_json(attempt.path(LAUNCH_FILE)) or {}
+    """What the attempt was started with; after its end, what of that its end has kept; empty if it never was."""
+    found = _read_json(attempt.path(LAUNCH_FILE)) or _read_json(attempt.path(EXIT_FILE)) or {}
+    kept: Mapping[str, Any] = found.get("launch", found)
+    return kept
 
 
 def write_launch(attempt: Handle, content: bytes) -> str:

@@ -21,6 +21,7 @@ from reprise.executor.launch import (
     check_rendered,
     check_size,
     is_small,
+    output_parents,
 )
 from reprise.executor.preamble import python_program, split_installs
 from reprise.pb.engine.v1 import engine_pb2 as engine
@@ -80,6 +81,7 @@ class ContainerMaker:
             argv=command,
             args=args,
             env=env,
+            outputs={*output_parents(rendered), *views.outputs},  # mounted, so all of them
         )
 
 

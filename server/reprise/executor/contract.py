@@ -33,7 +33,7 @@ class AttemptSpec(NamedTuple):
     run_id: int
     task_id: int
     number: int
-    attempt_dir: str  # the executor's own files: launch.json, exit.json, log
+    attempt_dir: str  # the executor's own files: launch.json or exit.json, log
     argv: tuple[str, ...]
     env: Mapping[str, str]
     cwd: str

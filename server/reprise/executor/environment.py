@@ -250,9 +250,12 @@ def inheritable(source: Mapping[str, str]) -> dict[str, str]:
 
 def inherited_environment(source: Mapping[str, str], bin_dir: Path) -> dict[str, str]:
     """What a task sees of the server's environment, with `bin_dir` first on its PATH."""
-    kept = inheritable(source)
-    kept["PATH"] = f"{bin_dir}{os.pathsep}{kept.get('PATH', os.defpath)}"
-    return kept
+    return led_by(bin_dir, inheritable(source))
+
+
+def led_by(bin_dir: Path, env: Mapping[str, str]) -> dict[str, str]:
+    """The same environment with `bin_dir` first on its PATH."""
+    return {**env, "PATH": f"{bin_dir}{os.pathsep}{env.get('PATH', os.defpath)}"}
 
 
 _INHERITED = frozenset(

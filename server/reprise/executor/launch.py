@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from reprise.executor.contract import AttemptSpec
-from reprise.executor.environment import Interpreter, Requirements, inheritable, inherited_environment
+from reprise.executor.environment import Interpreter, Requirements, inheritable, led_by
 from reprise.executor.preamble import PythonProgram, python_program, split_installs
 from reprise.pb.engine.v1 import engine_pb2 as engine
 
@@ -210,10 +210,11 @@ class HostMaker:
             attempt_dir=place.attempt_dir,
             argv=command,
             env=env,
+            outputs=mentioned_outputs(rendered, place.views, wanted.argv),
         )
 
     def _env(self, rendered: engine.Rendered, interpreter: Interpreter, folders: Folders) -> dict[str, str]:
-        env = inherited_environment(self.server_env, interpreter.bin_dir)
+        env = led_by(interpreter.bin_dir, self.server_env)
         if interpreter.environment is not None:
             env["VIRTUAL_ENV"] = str(interpreter.environment)
         env["TMPDIR"] = folders.temporary
@@ -274,9 +275,13 @@ def attempt_spec(
     attempt_dir: str,
     argv: tuple[str, ...],
     env: Mapping[str, str],
+    outputs: Iterable[str],
     args: tuple[str, ...] = (),
 ) -> AttemptSpec:
-    """The attempt that every maker comes to, once it knows the command and the environment."""
+    """The attempt that every maker comes to, once it knows the command and the environment.
+
+    `outputs`: the folders for outputs that have to be there before the start.
+    """
     resources = rendered.resources
     return AttemptSpec(
         run_id=run_id,
@@ -298,7 +303,7 @@ def attempt_spec(
         memory_request_bytes=resources.memory_request_bytes,
         read_paths=views.inputs,
         write_paths=views.outputs,
-        folders=folders.wanted({*output_parents(rendered), *views.outputs}),
+        folders=folders.wanted(outputs),
     )
 
 
@@ -334,6 +339,18 @@ def output_parents(rendered: engine.Rendered) -> Iterable[str]:
     paths += [artifact.path for artifact in rendered.output_artifacts]
     paths.append(rendered.output_file)
     return {os.path.dirname(path) for path in paths if path.startswith("/")}  # noqa: PTH120 (for every attempt)
+
+
+def mentioned_outputs(rendered: engine.Rendered, views: Views, argv: Iterable[str]) -> set[str]:
+    """The folders for outputs that the task can know of: a task that has been told of none writes none."""
+    words = (*argv, *(variable.value for variable in rendered.env))
+    is_declared = bool(rendered.output_files or rendered.output_artifacts)
+    # The executor input may write a path otherwise than it is: it is known by this word.
+    if is_declared or any("outputFile" in word for word in words):
+        return {*output_parents(rendered), *views.outputs}
+    # That of the output file is the first that is seen.
+    folders = views.outputs or output_parents(rendered)
+    return {folder for folder in folders if any(folder in word for word in words)}
 
 
 def is_small(arguments: Iterable[str]) -> bool:

@@ -12,7 +12,7 @@ import resource
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,13 @@ from typing import Any
 from reprise.executor import native
 
 _MESSAGE_BYTES = 256 * 1024
+_MOST_RELEASED = 128  # in one message, which has to hold a launch too
 _WANTED_FILES = 65_536
 _OWN_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
+
+
+# Takes the reply to a request; None: there is none.
+Tell = Callable[[Mapping[str, Any] | None], None]
 
 
 class SpawnerDied(Exception):
@@ -75,6 +80,8 @@ class SpawnerLink:
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._waiting: dict[int, asyncio.Future[Mapping[str, Any] | None]] = {}
+        self._tells: dict[int, Tell] = {}
+        self._released: list[int] = []  # which the spawner has not been told of
         self._last_id = 0
         self._sending = asyncio.Lock()
         self.has_ended = asyncio.Event()  # set while no spawner runs
@@ -104,18 +111,26 @@ class SpawnerLink:
         it is there already. Raises SpawnerDied."""
         return await self._send({"launch": path}, b"\n" + launch if launch else b"")
 
-    def launch_at_once(self, path: str, launch: bytes) -> Begun | None:
-        """As `launch`, where nothing has to be waited for; None: it was not asked for, and `launch` has to do it."""
+    def launch_at_once(self, path: str, launch: bytes, tell: Tell) -> Begun | None:
+        """As `launch`, where nothing has to be waited for; None: it was not asked for, and `launch` has to do it.
+
+        `tell` is given what `ending` is, without the turn of the loop that a future's callbacks take.
+        """
         if self._socket is None:
             return None
         self._last_id += 1
+        head = {"launch": path, "id": self._last_id, "released": self._released[:_MOST_RELEASED]}
         try:
-            self._socket.send(
-                b'{"launch": %b, "id": %d}\n%b' % (json.dumps(path).encode(), self._last_id, launch)
-            )
+            self._socket.send(b"%b\n%b" % (json.dumps(head).encode(), launch))
         except OSError:
             return None
+        del self._released[:_MOST_RELEASED]
+        self._tells[self._last_id] = tell
         return self._begun(self._last_id)
+
+    def release(self, begun: Begun) -> None:
+        """The end of this attempt is on disk without the spawner's care for it."""
+        self._released.append(begun.request_id)
 
     def _begun(self, request_id: int) -> Begun:
         answer: asyncio.Future[Mapping[str, Any] | None] = asyncio.get_running_loop().create_future()
@@ -131,8 +146,9 @@ class SpawnerLink:
             self._last_id += 1
             begun = self._begun(self._last_id)
             try:
-                content = json.dumps({**message, "id": begun.request_id}).encode() + rest
-                await loop.sock_sendall(self._socket, content)
+                released, self._released = self._released[:_MOST_RELEASED], self._released[_MOST_RELEASED:]
+                head = {**message, "id": begun.request_id, "released": released}
+                await loop.sock_sendall(self._socket, json.dumps(head).encode() + rest)
             except OSError as error:
                 self._waiting.pop(begun.request_id, None)
                 self._hang_up()
@@ -197,9 +213,13 @@ class SpawnerLink:
                 return
             self.has_answered = self._is_ready = True
             reply: Mapping[str, Any] = json.loads(message)
-            answer = self._waiting.pop(int(reply["id"]), None)
+            request_id = int(reply["id"])
+            answer = self._waiting.pop(request_id, None)
             if answer is not None and not answer.done():
                 answer.set_result(reply)
+            tell = self._tells.pop(request_id, None)
+            if tell is not None:
+                tell(reply)
 
     def _hang_up(self) -> None:
         if self._socket is not None:
@@ -211,7 +231,11 @@ class SpawnerLink:
         if self._process is not None:
             self._process.poll()  # one that has not ended yet is reaped by subprocess itself, later
             self._process = None
+        self._released = []
         waiting, self._waiting = self._waiting, {}
+        tells, self._tells = self._tells, {}
         for answer in waiting.values():
             if not answer.done():
                 answer.set_result(None)
+        for tell in tells.values():
+            asyncio.get_running_loop().call_soon(tell, None)

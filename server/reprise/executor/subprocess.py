@@ -45,6 +45,7 @@ LOG_LIMIT_BYTES = 64 * 1024 * 1024
 _LOST_KILL_BOUND_S = 10.0
 _LAUNCH_VERSION = 1
 _LARGEST_INLINE_BYTES = 60_000  # of the spawner's messages, which have 64 KiB
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _PROBE = (
     "import ctypes, sys; library = ctypes.PyDLL(sys.argv[1]); answer = ctypes.create_string_buffer(65536); "
     "library.reprise_probe(answer, ctypes.c_size_t(65536)); print(answer.value.decode())"
@@ -141,16 +142,12 @@ class SubprocessExecutor:
         content = _encoded(launch)
         if len(content) > _LARGEST_INLINE_BYTES:
             return False
-        begun = link.launch_at_once(attempt.path(LAUNCH_FILE), content)
+        begun = link.launch_at_once(
+            attempt.path(LAUNCH_FILE), content, lambda reply: starting.ended(_clean_exit(reply))
+        )
         if begun is None:
             return False
         self._begun[attempt.marker] = begun
-
-        def tell(ending: asyncio.Future[Mapping[str, Any] | None]) -> None:
-            if not ending.cancelled():
-                starting.ended(_clean_exit(ending.result()))
-
-        begun.ending.add_done_callback(tell)
         return True
 
     async def _start_later(self, starting: Starting) -> None:
@@ -242,7 +239,9 @@ class SubprocessExecutor:
         for handle in handles:
             marker = Handle.decode(handle).marker
             self._refused.pop(marker, None)
-            self._begun.pop(marker, None)
+            begun = self._begun.pop(marker, None)
+            if begun is not None:
+                begun.link.release(begun)
 
     async def sweep(self, living: Callable[[], Awaitable[Sequence[bytes]]]) -> None:
         """Nothing is left behind: supervisors end with their attempts."""
@@ -341,7 +340,7 @@ def _clean_exit(reply: Mapping[str, Any] | None) -> Exit | None:
 
 
 def _encoded(launch: Mapping[str, Any]) -> bytes:
-    return json.dumps(launch, ensure_ascii=False).encode()
+    return _ENCODER.encode(launch).encode()
 
 
 def _boot_id() -> str:
