@@ -54,7 +54,7 @@ impl Machine {
         }
         let Some(record) = self.record(id) else { return self.decide_unmatched(id, key, doubt) };
         let Some(outcome) = record.usable() else { return execute(Reason::NotSucceeded) };
-        if let Some(presence) = outcome.lost().filter(|_| self.prior.has_lost_artifacts) {
+        if let Some(presence) = self.prior.has_lost_artifacts.then(|| outcome.lost()).flatten() {
             if self.node(id).kind == Kind::Importer || self.prior.remake.contains(&self.path(id)) {
                 let is_missing = presence == Presence::Missing;
                 return execute(if is_missing { Reason::ArtifactMissing } else { Reason::ArtifactChanged });

@@ -16,13 +16,14 @@ mod leaf;
 mod node;
 mod planned;
 mod prior;
+mod ready;
 mod remake;
 mod rerun;
 mod resolve;
 mod slot;
 pub(crate) mod stored;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::messages::{
@@ -48,15 +49,6 @@ pub enum Mode {
     Plan,
 }
 
-/// One thing to do next.
-#[derive(Debug, Clone, Copy)]
-enum Work {
-    /// Everything a task waited for has happened.
-    Evaluate(NodeId),
-    /// All children of a DAG have ended.
-    Close(NodeId),
-}
-
 /// The state machine of one run.
 #[derive(Debug)]
 pub struct Machine {
@@ -64,7 +56,8 @@ pub struct Machine {
     pub(crate) settings: RunSettings,
     pub(crate) mode: Mode,
     pub(crate) nodes: Vec<Node>,
-    queue: VecDeque<Work>,
+    /// Tasks for which everything they waited for has happened, and DAGs of which all children have ended.
+    ready: ready::Ready,
     decisions: Vec<Decision>,
     ended: Option<RunEnded>,
     is_begun: bool,
@@ -91,7 +84,7 @@ impl Machine {
             settings,
             mode,
             nodes: Vec::new(),
-            queue: VecDeque::new(),
+            ready: ready::Ready::default(),
             decisions: Vec::new(),
             ended: None,
             is_begun: false,
@@ -138,13 +131,14 @@ impl Machine {
         self.settle();
     }
 
+    /// Sees to all that is ready in the order of ids, in which tasks, their records and what they wait for lie in memory.
     fn settle(&mut self) {
-        while let Some(work) = self.queue.pop_front() {
-            match work {
-                Work::Evaluate(id) if self.node(id).phase == Phase::Waiting => self.evaluate(id),
-                Work::Evaluate(_) => {}
-                Work::Close(id) if self.node(id).phase == Phase::Started => self.close(id),
-                Work::Close(_) => {}
+        while let Some(id) = self.ready.take_first() {
+            let node = self.node(id);
+            match node.phase {
+                Phase::Waiting => self.evaluate(id),
+                Phase::Started if node.scope.as_ref().is_some_and(|scope| scope.open == 0) => self.close(id),
+                Phase::Started | Phase::Launched | Phase::Ended => {}
             }
         }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::expand::new_node;
 use super::slot::{Artifacts, NodeId, Slot, TracedArtifact, ROOT};
-use super::{Machine, Work};
+use super::Machine;
 use crate::machine::Phase;
 use crate::messages::{Failure, Presence, Reason, State, Values, Verdict};
 use crate::spec::ExecutorBody;
@@ -75,7 +75,7 @@ impl Machine {
             self.remakes.readers.entry(*maker).or_default().push(id);
         }
         if awaited.is_empty() {
-            self.queue.push_back(Work::Evaluate(id));
+            self.ready.insert(id);
         } else {
             self.remakes.awaited.insert(id, awaited.into_iter().collect());
         }
@@ -106,7 +106,7 @@ impl Machine {
         if let Some(dag) = spec.component(holder).dag() {
             self.tell_created(id, dag.task(self.node(first).index));
         }
-        self.queue.push_back(Work::Evaluate(id));
+        self.ready.insert(id);
         id
     }
 
