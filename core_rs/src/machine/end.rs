@@ -41,7 +41,7 @@ impl Machine {
         } else {
             let spec = Arc::clone(&self.spec);
             if let Some(dag) = spec.component(self.node(parent).component).dag() {
-                for &next in dag.task(index).downstream.iter() {
+                for &next in dag.downstream.get(index) {
                     if let Some(child) = self.child(parent, next) {
                         self.release(child);
                     }

@@ -4,7 +4,9 @@ mod head;
 mod link;
 mod link_dag;
 mod link_task;
+mod lists;
 mod model;
+mod names;
 mod nesting;
 mod order;
 pub mod parameters;
@@ -18,4 +20,5 @@ pub mod requirements;
 
 pub use head::{read_head, Head};
 pub use link::read_spec;
+pub use lists::Lists;
 pub use model::*;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::parameter::ParameterType;
+use crate::spec::Lists;
 use crate::value::Value;
 
 /// A compiled pipeline.
@@ -134,6 +135,8 @@ pub struct Dag {
     pub tasks: Box<[Task]>,
     /// The same, in the order of their names.
     pub by_name: Box<[u32]>,
+    /// Of each task: those that start after it has ended; sorted.
+    pub downstream: Lists,
     /// One for each bound output parameter, sorted by output.
     pub outputs: Box<[DagOutput]>,
     /// One for each bound output artifact, sorted by output.
@@ -164,8 +167,6 @@ pub struct Task {
     pub artifacts: Box<[Binding<ArtifactSource>]>,
     /// Tasks that end before this one starts; sorted.
     pub upstream: Box<[u32]>,
-    /// Tasks that start after this one has ended; sorted.
-    pub downstream: Box<[u32]>,
     /// ALL_UPSTREAM_TASKS_COMPLETED.
     pub runs_after_any_end: bool,
     /// Runs after an exit handler's body, whatever became of it.

@@ -82,6 +82,16 @@ pub(super) struct RawBinding<'a> {
     pub selector: Option<&'a str>,
 }
 
+impl<'a> RawBinding<'a> {
+    /// The task that it comes from, where it comes from one.
+    pub fn producer(&self) -> Option<&'a str> {
+        match self.source {
+            RawSource::Output(producer, _) | RawSource::FinalStatus(producer) => Some(producer),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum RawSource<'a> {
     /// A problem has been reported.
