@@ -120,16 +120,20 @@ impl Machine {
 
     /// The sibling whose output comes in by the input that a key's field names.
     fn producer_of(&self, id: NodeId, task: &Task, field: &str) -> NodeId {
-        let parent = self.node(id).parent;
+        let (parent, component) = (self.node(id).parent, self.spec.component(task.component));
         let found = if let Some(name) = field.strip_prefix("inputs.parameters.") {
-            task.parameters.iter().find(|binding| *binding.name == *name).and_then(|binding| match binding.source {
-                ParameterSource::Output { task, .. } | ParameterSource::FinalStatus(task) => Some(task),
-                _ => None,
+            task.parameters.iter().find(|binding| binding.name(component) == name).and_then(|binding| {
+                match binding.source {
+                    ParameterSource::Output { task, .. } | ParameterSource::FinalStatus(task) => Some(task),
+                    _ => None,
+                }
             })
         } else if let Some(name) = field.strip_prefix("inputs.artifacts.") {
-            task.artifacts.iter().find(|binding| *binding.name == *name).and_then(|binding| match binding.source {
-                ArtifactSource::Output { task, .. } => Some(task),
-                ArtifactSource::Input(_) => None,
+            task.artifacts.iter().find(|binding| binding.name(component) == name).and_then(|binding| {
+                match binding.source {
+                    ArtifactSource::Output { task, .. } => Some(task),
+                    ArtifactSource::Input(_) => None,
+                }
             })
         } else {
             None

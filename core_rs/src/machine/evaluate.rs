@@ -272,9 +272,9 @@ impl Machine {
 
     /// One of the events that a task waits for has happened.
     pub(super) fn release(&mut self, id: NodeId) {
-        let node = self.node_mut(id);
-        node.waiting = node.waiting.saturating_sub(1);
-        if node.waiting == 0 && node.phase == Phase::Waiting {
+        let Some(waiting) = self.waiting.get_mut(id as usize) else { return };
+        *waiting = waiting.saturating_sub(1);
+        if *waiting == 0 && self.node(id).phase == Phase::Waiting {
             self.ready.insert(id);
         }
     }

@@ -56,6 +56,9 @@ pub struct Machine {
     pub(crate) settings: RunSettings,
     pub(crate) mode: Mode,
     pub(crate) nodes: Vec<Node>,
+    /// Of each task: how many events it still waits for, the ends of its upstream and the start of its parent. Side by
+    /// side, because an end counts down tasks that lie anywhere.
+    waiting: Vec<u32>,
     /// Tasks for which everything they waited for has happened, and DAGs of which all children have ended.
     ready: ready::Ready,
     decisions: Vec<Decision>,
@@ -84,6 +87,7 @@ impl Machine {
             settings,
             mode,
             nodes: Vec::new(),
+            waiting: Vec::new(),
             ready: ready::Ready::default(),
             decisions: Vec::new(),
             ended: None,

@@ -34,7 +34,6 @@ impl Machine {
     pub(super) fn inputs_lost(&mut self, id: NodeId, lost: &Values) {
         let node = self.node_mut(id);
         node.phase = Phase::Waiting;
-        node.waiting = 0;
         if self.is_cancelled {
             return self.end_unstarted(id, State::Cancelled, Reason::CancelledByRequest, ROOT);
         }
@@ -70,7 +69,7 @@ impl Machine {
                 }
             }
         }
-        self.node_mut(id).waiting = awaited.len() as u32;
+        self.wait_for(id, awaited.len());
         for maker in &awaited {
             self.remakes.readers.entry(*maker).or_default().push(id);
         }
@@ -98,7 +97,7 @@ impl Machine {
         let details = node.details_mut();
         details.overrides = overrides;
         details.remake = Some((first, number));
-        self.nodes.push(node);
+        self.add(node, 0);
         self.scope_mut(parent).open += 1;
         self.remakes.made.entry(first).or_default().push(id);
         let spec = Arc::clone(&self.spec);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::spec::link_dag::DagScope;
 use crate::spec::problems::{Path, Problems};
 use crate::spec::raw::{RawBinding, RawComponent, RawIterator, RawOutput, RawSource, RawTask};
-use crate::spec::{ArtifactSource, Binding, DagOutput, Extras, ItemSource, LoopItems, ParameterSource, Spec, Task};
+use crate::spec::{
+    ArtifactSource, Binding, BoundInput, DagOutput, Extras, ItemSource, LoopItems, ParameterSource, Spec, Task,
+};
 use crate::value::Value;
 
 /// Links the tasks of one DAG, and notes names that lead nowhere.
@@ -47,6 +49,7 @@ impl<'a> TaskLinker<'_, 'a> {
         let inputs = at.field("inputs");
         let parameters_at = inputs.field("parameters");
         let artifacts_at = inputs.field("artifacts");
+        let declared = self.spec.component(task.component);
         let mut producers = scope.producers(index).iter();
         let mut parameters: Vec<Binding<ParameterSource>> = raw
             .parameters
@@ -56,7 +59,7 @@ impl<'a> TaskLinker<'_, 'a> {
                 self.parameter(binding, producer, &task, &parameters_at.key(binding.name))
             })
             .collect();
-        parameters.sort_by(|a, b| a.name.cmp(&b.name));
+        parameters.sort_by(|a, b| a.name(declared).cmp(b.name(declared)));
         let mut artifacts: Vec<Binding<ArtifactSource>> = raw
             .artifacts
             .iter()
@@ -65,7 +68,7 @@ impl<'a> TaskLinker<'_, 'a> {
                 self.artifact(binding, producer, &task, &artifacts_at.key(binding.name))
             })
             .collect();
-        artifacts.sort_by(|a, b| a.name.cmp(&b.name));
+        artifacts.sort_by(|a, b| a.name(declared).cmp(b.name(declared)));
         let item = raw.iterator.as_ref().map(|iterator| (iterator.is_artifact, iterator.item));
         for input in &component.inputs {
             let is_required = !input.is_optional && input.default.is_none() && !self.spec.is_legacy();
@@ -115,9 +118,7 @@ impl<'a> TaskLinker<'_, 'a> {
     ) -> Option<Binding<ParameterSource>> {
         let source = match &raw.source {
             RawSource::Broken => return None,
-            RawSource::Constant(value) if holds_input_placeholder(value) => {
-                ParameterSource::Template(Arc::clone(value))
-            }
+            RawSource::Template(value) => ParameterSource::Template(Arc::clone(value)),
             RawSource::Constant(value) => ParameterSource::Constant(Arc::clone(value)),
             RawSource::Input(name) => ParameterSource::Input(self.component_input(name, false, at)?),
             RawSource::Output(_, key) => {
@@ -127,8 +128,7 @@ impl<'a> TaskLinker<'_, 'a> {
             RawSource::FinalStatus(_) => ParameterSource::FinalStatus(self.scope.place(producer?)?),
         };
         let input = self.spec.component(of.component).input(raw.name);
-        let selector = raw.selector.map(Box::from);
-        Some(Binding { name: raw.name.into(), input, source, selector })
+        Some(Binding { input: bound(input, raw.name), source, selector: raw.selector.map(Box::from) })
     }
 
     fn artifact(
@@ -151,7 +151,7 @@ impl<'a> TaskLinker<'_, 'a> {
         if input.is_none() {
             self.problems.add(at, format!("{:?} declares no such input artifact", declared.name));
         }
-        Some(Binding { name: raw.name.into(), input, source, selector: None })
+        Some(Binding { input: bound(input, raw.name), source, selector: None })
     }
 
     fn component_input(&mut self, name: &str, is_artifact: bool, at: &Path<'_>) -> Option<u32> {
@@ -262,14 +262,7 @@ impl<'a> TaskLinker<'_, 'a> {
     }
 }
 
-/// True where a constant refers to other inputs of its task.
-fn holds_input_placeholder(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains("{{$.inputs."),
-        Value::List(items) => items.iter().any(holds_input_placeholder),
-        Value::Object(members) => {
-            members.iter().any(|(key, value)| key.contains("{{$.inputs.") || holds_input_placeholder(value))
-        }
-        _ => false,
-    }
+/// An input by its index or, without one, by its name.
+fn bound(index: Option<u32>, name: &str) -> BoundInput {
+    index.map_or_else(|| BoundInput::Undeclared(name.into()), BoundInput::Declared)
 }

@@ -16,6 +16,7 @@ mod read;
 mod read_dag;
 mod read_executor;
 mod read_task;
+mod recent;
 pub mod requirements;
 
 pub use head::{read_head, Head};

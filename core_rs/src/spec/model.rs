@@ -228,14 +228,21 @@ pub enum ItemSource {
 /// The source of one input of a task.
 #[derive(Debug)]
 pub struct Binding<S> {
-    /// The input's name.
-    pub name: Box<str>,
-    /// The index of the input in the task's component; `None` for one that the component does not declare.
-    pub input: Option<u32>,
+    /// The input.
+    pub input: BoundInput,
     /// Where its value comes from.
     pub source: S,
     /// `parameterExpressionSelector`.
     pub selector: Option<Box<str>>,
+}
+
+/// An input that is given a value.
+#[derive(Debug)]
+pub enum BoundInput {
+    /// By its index in the task's component.
+    Declared(u32),
+    /// By its name: the component declares no such input.
+    Undeclared(Box<str>),
 }
 
 /// Where an input parameter comes from.
@@ -424,6 +431,37 @@ impl Task {
     /// The iterator, where the task is a loop.
     pub fn iterator(&self) -> Option<&LoopItems> {
         self.extras.as_ref().and_then(|extras| extras.iterator.as_ref())
+    }
+}
+
+impl BoundInput {
+    /// The index of the input in the task's component, where that declares it.
+    pub fn index(&self) -> Option<u32> {
+        match self {
+            BoundInput::Declared(index) => Some(*index),
+            BoundInput::Undeclared(_) => None,
+        }
+    }
+
+    fn name<'n, T>(&'n self, declared: &'n [T], name: impl Fn(&'n T) -> &'n str) -> &'n str {
+        match self {
+            BoundInput::Declared(index) => declared.get(*index as usize).map_or("", name),
+            BoundInput::Undeclared(name) => name,
+        }
+    }
+}
+
+impl Binding<ParameterSource> {
+    /// The input's name. `component`: that of the task.
+    pub fn name<'n>(&'n self, component: &'n Component) -> &'n str {
+        self.input.name(&component.inputs, |input| &input.name)
+    }
+}
+
+impl Binding<ArtifactSource> {
+    /// The input's name. `component`: that of the task.
+    pub fn name<'n>(&'n self, component: &'n Component) -> &'n str {
+        self.input.name(&component.input_artifacts, |input| &input.name)
     }
 }
 

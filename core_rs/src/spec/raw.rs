@@ -97,6 +97,8 @@ pub(super) enum RawSource<'a> {
     /// A problem has been reported.
     Broken,
     Constant(Arc<Value>),
+    /// A constant that refers to other inputs of its task.
+    Template(Arc<Value>),
     Input(&'a str),
     Output(&'a str, &'a str),
     FinalStatus(&'a str),
