@@ -8,11 +8,14 @@ use crate::spec::link_task::TaskLinker;
 use crate::spec::names::{Lookup, Names};
 use crate::spec::order::topological;
 use crate::spec::problems::{Path, Problems};
-use crate::spec::raw::{RawComponent, RawDag, RawTask};
+use crate::spec::raw::{RawBinding, RawComponent, RawDag, RawTask};
 use crate::spec::{Dag, Lists, Task};
 
 /// So many names are compared one by one.
 const FEW_NAMES: usize = 8;
+
+/// So many tasks are seen to together where they lie anywhere in memory.
+const AT_ONCE: usize = 32;
 
 /// In the place of an index: there is none.
 const NONE: u32 = u32::MAX;
@@ -63,7 +66,12 @@ impl<'a> Linker<'a, '_> {
             DagScope { component, declared, tasks: &raw.tasks, names: &names, lookup: &lookup, needs, places: &places };
         let tasks: Vec<Task> = gather(self.problems, &order, |part, problems| {
             let mut linker = TaskLinker { spec, raw: all, scope: &scope, problems };
-            part.iter().filter_map(|&index| linker.task(index, &tasks_at)).collect()
+            let mut tasks = Vec::with_capacity(part.len());
+            for batch in part.chunks(AT_ONCE) {
+                scope.touch(batch);
+                tasks.extend(batch.iter().filter_map(|&index| linker.task(index, &tasks_at)));
+            }
+            tasks
         });
         let downstream =
             Lists::inverted(tasks.len(), |task| tasks.get(task as usize).map_or(&[], |task| &task.upstream));
@@ -79,10 +87,17 @@ impl<'a> Linker<'a, '_> {
         let (components, problems) = (&self.by_name, &mut *self.problems);
         let ((mut needs, found), second) = in_halves(&raw.tasks, |part| {
             let (mut needs, mut problems) = (Needs::default(), Problems::default());
-            for task in part {
-                let component = task.component.and_then(|name| components.get(name)).copied();
-                needs.components.push(component.unwrap_or(NONE));
-                needs.add(task, lookup, ranks, &tasks_at.key(task.name), &mut problems);
+            for batch in part.chunks(AT_ONCE) {
+                let names: Vec<&str> = batch.iter().flat_map(|task| task.dependent.iter().copied()).collect();
+                let found = lookup.find_all(&names);
+                let mut rest = found.as_slice();
+                for task in batch {
+                    let component = task.component.and_then(|name| components.get(name)).copied();
+                    needs.components.push(component.unwrap_or(NONE));
+                    let (dependent, others) = rest.split_at(task.dependent.len());
+                    rest = others;
+                    needs.add(task, dependent, lookup, ranks, &tasks_at.key(task.name), &mut problems);
+                }
             }
             (needs, problems)
         });
@@ -108,9 +123,17 @@ struct Needs {
 }
 
 impl Needs {
-    fn add(&mut self, task: &RawTask<'_>, lookup: &Lookup<'_>, ranks: &[u32], at: &Path<'_>, problems: &mut Problems) {
-        let dependent: Vec<Option<u32>> = task.dependent.iter().map(|name| lookup.find(name)).collect();
-        for (index, (name, found)) in task.dependent.iter().zip(&dependent).enumerate() {
+    /// Adds those of the next task. `dependent`: what was found of the names that it lists.
+    fn add(
+        &mut self,
+        task: &RawTask<'_>,
+        dependent: &[Option<u32>],
+        lookup: &Lookup<'_>,
+        ranks: &[u32],
+        at: &Path<'_>,
+        problems: &mut Problems,
+    ) {
+        for (index, (name, found)) in task.dependent.iter().zip(dependent).enumerate() {
             if found.is_none() {
                 problems.add(at.field("dependentTasks").index(index), format!("the dag has no task {name:?}"));
             }
@@ -131,9 +154,8 @@ impl Needs {
                 producers.push(found.unwrap_or(NONE));
             }
         }
-        let mut upstream = dependent;
-        upstream.extend(producers.iter().map(|found| Some(*found).filter(|found| *found != NONE)));
-        let mut upstream: Vec<u32> = upstream.into_iter().flatten().collect();
+        let produced = producers.iter().copied().filter(|found| *found != NONE);
+        let mut upstream: Vec<u32> = dependent.iter().copied().flatten().chain(produced).collect();
         upstream.sort_unstable_by_key(|index| ranks.get(*index as usize));
         upstream.dedup();
         self.upstream.push(upstream);
@@ -176,6 +198,16 @@ impl<'s, 'a> DagScope<'s, 'a> {
     /// The task of that index.
     pub(super) fn task(&self, index: u32) -> Option<&'s RawTask<'a>> {
         self.tasks.get(index as usize)
+    }
+
+    /// Reads a little of all that these tasks are made of, side by side: one after the other, each would wait for its own
+    /// trips to memory.
+    fn touch(&self, indices: &[u32]) {
+        let tasks = || indices.iter().filter_map(|&index| self.task(index));
+        let names = indices.iter().map(|&index| self.name(index).len() + self.upstream(index).len());
+        std::hint::black_box(names.zip(tasks()).map(|(length, task)| length + task.parameters.len()).sum::<usize>());
+        let bindings = tasks().flat_map(|task| task.parameters.iter().chain(&task.artifacts));
+        std::hint::black_box(bindings.map(RawBinding::touch).sum::<usize>());
     }
 
     /// Its name.

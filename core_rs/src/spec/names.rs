@@ -105,16 +105,27 @@ impl<'n> Lookup<'n> {
         self.search(name, self.hasher.hash_one(name)).ok()
     }
 
+    /// The indices of some names, side by side: what one of them waits for from memory comes together with the others'.
+    pub(super) fn find_all(&self, names: &[&str]) -> Vec<Option<u32>> {
+        let hashes: Vec<u64> = names.iter().map(|name| self.hasher.hash_one(name)).collect();
+        let likely: Vec<u64> = hashes.iter().filter_map(|hash| self.slots.get(self.place(*hash))).copied().collect();
+        std::hint::black_box(likely.iter().map(|slot| self.names.get(*slot as u32).len()).sum::<usize>());
+        names.iter().zip(&hashes).map(|(name, hash)| self.search(name, *hash).ok()).collect()
+    }
+
+    fn place(&self, hash: u64) -> usize {
+        hash as usize & (self.slots.len() - 1)
+    }
+
     /// The index of that name, or the slot that is free for it.
     fn search(&self, name: &str, hash: u64) -> Result<u32, usize> {
-        let mask = self.slots.len() - 1;
-        let mut at = hash as usize & mask;
+        let mut at = self.place(hash);
         while let Some(&slot) = self.slots.get(at).filter(|slot| **slot != FREE) {
             let index = slot as u32;
             if slot & HASH == hash & HASH && self.names.get(index) == name {
                 return Ok(index);
             }
-            at = (at + 1) & mask;
+            at = self.place(at as u64 + 1);
         }
         Err(at)
     }
@@ -144,6 +155,8 @@ mod tests {
             let mut expected: Vec<u32> = (0..given.len() as u32).collect();
             expected.sort_by_key(|index| &given[*index as usize]);
             prop_assert_eq!(sorted, expected);
+            let all: Vec<&str> = given.iter().map(String::as_str).collect();
+            prop_assert_eq!(lookup.find_all(&all), all.iter().map(|name| lookup.find(name)).collect::<Vec<_>>());
             for name in &given {
                 let first = given.iter().position(|other| other == name).map(|index| index as u32);
                 prop_assert_eq!(lookup.find(name), first);

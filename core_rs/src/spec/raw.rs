@@ -83,6 +83,14 @@ pub(super) struct RawBinding<'a> {
 }
 
 impl<'a> RawBinding<'a> {
+    /// Reads a little of it and of its value; what comes out means nothing.
+    pub fn touch(&self) -> usize {
+        match &self.source {
+            RawSource::Constant(value) | RawSource::Template(value) => Arc::strong_count(value),
+            _ => self.name.len(),
+        }
+    }
+
     /// The task that it comes from, where it comes from one.
     pub fn producer(&self) -> Option<&'a str> {
         match self.source {
