@@ -3,6 +3,7 @@
 //! Invariant: the same request and the same events in the same order give the same decisions and the same task ids,
 //! however the events are spread over calls. Work for one event is proportional to what the event changes.
 
+mod ahead;
 mod compile;
 mod configs;
 mod decide;
@@ -61,6 +62,8 @@ pub struct Machine {
     waiting: Vec<u32>,
     /// Tasks for which everything they waited for has happened, and DAGs of which all children have ended.
     ready: ready::Ready,
+    /// Up to here, what tasks take was read ahead.
+    read_until: NodeId,
     decisions: Vec<Decision>,
     ended: Option<RunEnded>,
     is_begun: bool,
@@ -89,6 +92,7 @@ impl Machine {
             nodes: Vec::new(),
             waiting: Vec::new(),
             ready: ready::Ready::default(),
+            read_until: ROOT,
             decisions: Vec::new(),
             ended: None,
             is_begun: false,
@@ -138,6 +142,7 @@ impl Machine {
     /// Sees to all that is ready in the order of ids, in which tasks, their records and what they wait for lie in memory.
     fn settle(&mut self) {
         while let Some(id) = self.ready.take_first() {
+            self.read_ahead(id);
             let node = self.node(id);
             match node.phase {
                 Phase::Waiting => self.evaluate(id),
