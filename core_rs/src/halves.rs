@@ -3,7 +3,7 @@
 //! Invariant: what comes out is what one thread would have made, in the same order.
 
 /// Fewer things than this are not worth a thread.
-const MANY: usize = if cfg!(fuzzing) { 2 } else { 4096 };
+pub(crate) const MANY: usize = if cfg!(fuzzing) { 2 } else { 4096 };
 
 /// What both give. The second is done on another thread, or here where none is to be had.
 pub(crate) fn both<A, B: Send>(first: impl FnOnce() -> A, second: impl Fn() -> B + Sync) -> (A, B) {

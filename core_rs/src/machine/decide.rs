@@ -54,7 +54,7 @@ impl Machine {
         }
         let Some(record) = self.record(id) else { return self.decide_unmatched(id, key, doubt) };
         let Some(outcome) = record.usable() else { return execute(Reason::NotSucceeded) };
-        if let Some(presence) = outcome.lost().filter(|_| self.prior.has_lost_artifacts) {
+        if let Some(presence) = self.prior.has_lost_artifacts.then(|| outcome.lost()).flatten() {
             if self.node(id).kind == Kind::Importer || self.prior.remake.contains(&self.path(id)) {
                 let is_missing = presence == Presence::Missing;
                 return execute(if is_missing { Reason::ArtifactMissing } else { Reason::ArtifactChanged });
@@ -120,16 +120,20 @@ impl Machine {
 
     /// The sibling whose output comes in by the input that a key's field names.
     fn producer_of(&self, id: NodeId, task: &Task, field: &str) -> NodeId {
-        let parent = self.node(id).parent;
+        let (parent, component) = (self.node(id).parent, self.spec.component(task.component));
         let found = if let Some(name) = field.strip_prefix("inputs.parameters.") {
-            task.parameters.iter().find(|binding| *binding.name == *name).and_then(|binding| match binding.source {
-                ParameterSource::Output { task, .. } | ParameterSource::FinalStatus(task) => Some(task),
-                _ => None,
+            task.parameters.iter().find(|binding| binding.name(component) == name).and_then(|binding| {
+                match binding.source {
+                    ParameterSource::Output { task, .. } | ParameterSource::FinalStatus(task) => Some(task),
+                    _ => None,
+                }
             })
         } else if let Some(name) = field.strip_prefix("inputs.artifacts.") {
-            task.artifacts.iter().find(|binding| *binding.name == *name).and_then(|binding| match binding.source {
-                ArtifactSource::Output { task, .. } => Some(task),
-                ArtifactSource::Input(_) => None,
+            task.artifacts.iter().find(|binding| binding.name(component) == name).and_then(|binding| {
+                match binding.source {
+                    ArtifactSource::Output { task, .. } => Some(task),
+                    ArtifactSource::Input(_) => None,
+                }
             })
         } else {
             None

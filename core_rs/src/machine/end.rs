@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::node::{Phase, Told};
 use super::slot::{Artifacts, NodeId, Slot, Slots, ROOT};
-use super::{Machine, Work};
+use super::Machine;
 use crate::messages::{Failure, Kind, Reason, RunEnded, State, Values, Verdict};
 use crate::spec::DagOutput;
 use crate::value::Value;
@@ -41,7 +41,7 @@ impl Machine {
         } else {
             let spec = Arc::clone(&self.spec);
             if let Some(dag) = spec.component(self.node(parent).component).dag() {
-                for &next in dag.task(index).downstream.iter() {
+                for &next in dag.downstream.get(index) {
                     if let Some(child) = self.child(parent, next) {
                         self.release(child);
                     }
@@ -51,7 +51,7 @@ impl Machine {
         let scope = self.scope_mut(parent);
         scope.open = scope.open.saturating_sub(1);
         if scope.open == 0 {
-            self.queue.push_back(Work::Close(parent));
+            self.ready.insert(parent);
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::node::{Doubt, Phase, Scope, ScopeRequest, Told};
 use super::resolve::Resolved;
 use super::slot::{NodeId, Slot, ROOT};
-use super::{Machine, Mode, Work};
+use super::{Machine, Mode};
 use crate::cel::{self, Lookup, Truth};
 use crate::messages::{Failure, Kind, Reason, State, Verdict};
 use crate::spec::{Component, Task};
@@ -207,7 +207,7 @@ impl Machine {
         let scope = self.scope_mut(id);
         scope.children = children;
         if scope.open == 0 {
-            self.queue.push_back(Work::Close(id));
+            self.ready.insert(id);
         }
     }
 
@@ -250,7 +250,7 @@ impl Machine {
         self.tell_started(id);
         let count = self.node(id).scope.as_ref().map_or(0, |scope| scope.children.len());
         if count == 0 {
-            self.queue.push_back(Work::Close(id));
+            self.ready.insert(id);
             return;
         }
         let limit = task.extras.as_ref().map_or(0, |extras| extras.parallelism) as usize;
@@ -272,10 +272,10 @@ impl Machine {
 
     /// One of the events that a task waits for has happened.
     pub(super) fn release(&mut self, id: NodeId) {
-        let node = self.node_mut(id);
-        node.waiting = node.waiting.saturating_sub(1);
-        if node.waiting == 0 && node.phase == Phase::Waiting {
-            self.queue.push_back(Work::Evaluate(id));
+        let Some(waiting) = self.waiting.get_mut(id as usize) else { return };
+        *waiting = waiting.saturating_sub(1);
+        if *waiting == 0 && self.node(id).phase == Phase::Waiting {
+            self.ready.insert(id);
         }
     }
 

@@ -14,7 +14,20 @@ impl Machine {
     pub(super) fn make_root(&mut self, inputs: Slots) {
         let mut root = new_node(ROOT, 0, self.spec.root, Kind::Dag);
         root.scope = Some(Box::new(Scope { inputs: Arc::new(inputs), ..Scope::default() }));
-        self.nodes.push(root);
+        self.add(root, 0);
+    }
+
+    /// Adds a task that waits for so many events.
+    pub(super) fn add(&mut self, node: Node, waits_for: usize) {
+        self.nodes.push(node);
+        self.waiting.push(waits_for as u32);
+    }
+
+    /// A task waits for so many events, whatever it waited for before.
+    pub(super) fn wait_for(&mut self, id: NodeId, events: usize) {
+        if let Some(waiting) = self.waiting.get_mut(id as usize) {
+            *waiting = events as u32;
+        }
     }
 
     /// Makes the children of a DAG or an iteration, and all below them that is known.
@@ -37,9 +50,8 @@ impl Machine {
             };
             let child = self.nodes.len() as NodeId;
             let mut node = new_node(id, index as u32, task.component, kind);
-            node.waiting = task.upstream.len() as u32 + 1;
             node.is_in_exit = task.is_exit || self.node(id).is_in_exit;
-            self.nodes.push(node);
+            self.add(node, task.upstream.len() + 1);
             self.scope_mut(id).children.push(child);
             self.attach_prior(child);
             self.tell_created(child, task);
@@ -75,11 +87,10 @@ impl Machine {
         for (index, (item, identity)) in items.into_iter().zip(identities).enumerate() {
             let child = self.nodes.len() as NodeId;
             let mut node = new_node(id, index as u32, task.component, Kind::Iteration);
-            node.waiting = 1;
             node.is_in_exit = self.node(id).is_in_exit;
             node.details_mut().item_identity = identity;
             node.scope = Some(Box::new(Scope { inputs: Arc::clone(&inputs), item: Some(item), ..Scope::default() }));
-            self.nodes.push(node);
+            self.add(node, 1);
             self.scope_mut(id).children.push(child);
             self.attach_prior(child);
             self.tell_created(child, task);
@@ -191,7 +202,6 @@ pub(super) fn new_node(parent: NodeId, index: u32, component: u32, kind: Kind) -
         index,
         component,
         subtree_end: 0,
-        waiting: 0,
         kind,
         phase: Phase::Waiting,
         state: State::Unspecified,

@@ -3,6 +3,7 @@
 //! Invariant: the same request and the same events in the same order give the same decisions and the same task ids,
 //! however the events are spread over calls. Work for one event is proportional to what the event changes.
 
+mod ahead;
 mod compile;
 mod configs;
 mod decide;
@@ -16,13 +17,14 @@ mod leaf;
 mod node;
 mod planned;
 mod prior;
+mod ready;
 mod remake;
 mod rerun;
 mod resolve;
 mod slot;
 pub(crate) mod stored;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::messages::{
@@ -48,15 +50,6 @@ pub enum Mode {
     Plan,
 }
 
-/// One thing to do next.
-#[derive(Debug, Clone, Copy)]
-enum Work {
-    /// Everything a task waited for has happened.
-    Evaluate(NodeId),
-    /// All children of a DAG have ended.
-    Close(NodeId),
-}
-
 /// The state machine of one run.
 #[derive(Debug)]
 pub struct Machine {
@@ -64,7 +57,13 @@ pub struct Machine {
     pub(crate) settings: RunSettings,
     pub(crate) mode: Mode,
     pub(crate) nodes: Vec<Node>,
-    queue: VecDeque<Work>,
+    /// Of each task: how many events it still waits for, the ends of its upstream and the start of its parent. Side by
+    /// side, because an end counts down tasks that lie anywhere.
+    waiting: Vec<u32>,
+    /// Tasks for which everything they waited for has happened, and DAGs of which all children have ended.
+    ready: ready::Ready,
+    /// Up to here, what tasks take was read ahead.
+    read_until: NodeId,
     decisions: Vec<Decision>,
     ended: Option<RunEnded>,
     is_begun: bool,
@@ -91,7 +90,9 @@ impl Machine {
             settings,
             mode,
             nodes: Vec::new(),
-            queue: VecDeque::new(),
+            waiting: Vec::new(),
+            ready: ready::Ready::default(),
+            read_until: ROOT,
             decisions: Vec::new(),
             ended: None,
             is_begun: false,
@@ -138,13 +139,15 @@ impl Machine {
         self.settle();
     }
 
+    /// Sees to all that is ready in the order of ids, in which tasks, their records and what they wait for lie in memory.
     fn settle(&mut self) {
-        while let Some(work) = self.queue.pop_front() {
-            match work {
-                Work::Evaluate(id) if self.node(id).phase == Phase::Waiting => self.evaluate(id),
-                Work::Evaluate(_) => {}
-                Work::Close(id) if self.node(id).phase == Phase::Started => self.close(id),
-                Work::Close(_) => {}
+        while let Some(id) = self.ready.take_first() {
+            self.read_ahead(id);
+            let node = self.node(id);
+            match node.phase {
+                Phase::Waiting => self.evaluate(id),
+                Phase::Started if node.scope.as_ref().is_some_and(|scope| scope.open == 0) => self.close(id),
+                Phase::Started | Phase::Launched | Phase::Ended => {}
             }
         }
     }

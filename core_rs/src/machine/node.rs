@@ -38,8 +38,6 @@ pub struct Node {
     pub component: u32,
     /// One more than the last task that was created below it together with it.
     pub subtree_end: NodeId,
-    /// How many events it still waits for: the ends of its upstream, and the start of its parent.
-    pub waiting: u32,
     /// A container, a DAG, ...
     pub kind: Kind,
     /// How far it has come.

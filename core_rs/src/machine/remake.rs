@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::expand::new_node;
 use super::slot::{Artifacts, NodeId, Slot, TracedArtifact, ROOT};
-use super::{Machine, Work};
+use super::Machine;
 use crate::machine::Phase;
 use crate::messages::{Failure, Presence, Reason, State, Values, Verdict};
 use crate::spec::ExecutorBody;
@@ -34,7 +34,6 @@ impl Machine {
     pub(super) fn inputs_lost(&mut self, id: NodeId, lost: &Values) {
         let node = self.node_mut(id);
         node.phase = Phase::Waiting;
-        node.waiting = 0;
         if self.is_cancelled {
             return self.end_unstarted(id, State::Cancelled, Reason::CancelledByRequest, ROOT);
         }
@@ -70,12 +69,12 @@ impl Machine {
                 }
             }
         }
-        self.node_mut(id).waiting = awaited.len() as u32;
+        self.wait_for(id, awaited.len());
         for maker in &awaited {
             self.remakes.readers.entry(*maker).or_default().push(id);
         }
         if awaited.is_empty() {
-            self.queue.push_back(Work::Evaluate(id));
+            self.ready.insert(id);
         } else {
             self.remakes.awaited.insert(id, awaited.into_iter().collect());
         }
@@ -98,7 +97,7 @@ impl Machine {
         let details = node.details_mut();
         details.overrides = overrides;
         details.remake = Some((first, number));
-        self.nodes.push(node);
+        self.add(node, 0);
         self.scope_mut(parent).open += 1;
         self.remakes.made.entry(first).or_default().push(id);
         let spec = Arc::clone(&self.spec);
@@ -106,7 +105,7 @@ impl Machine {
         if let Some(dag) = spec.component(holder).dag() {
             self.tell_created(id, dag.task(self.node(first).index));
         }
-        self.queue.push_back(Work::Evaluate(id));
+        self.ready.insert(id);
         id
     }
 

@@ -12,7 +12,7 @@ use crate::cel::Lookup;
 use crate::messages::{Failure, Kind, Reason, State};
 use crate::parameter::{coerce, ParameterType};
 use crate::placeholder::resolve_constant;
-use crate::spec::{ArtifactSource, Binding, Component, ParameterSource, Task};
+use crate::spec::{ArtifactSource, Binding, BoundInput, Component, ParameterSource, Task};
 use crate::value::Value;
 
 /// All inputs of a task.
@@ -56,19 +56,21 @@ impl Machine {
         for binding in task.parameters.iter() {
             let slot = match &binding.source {
                 ParameterSource::Template(_) => continue,
-                source => self.select(binding, self.bound_parameter(parent, source))?,
+                source => self.select(binding, component, self.bound_parameter(parent, source))?,
             };
             put(&mut resolved, binding, slot);
         }
         for binding in task.parameters.iter() {
             if let ParameterSource::Template(value) = &binding.source {
                 let slot = fill_template(value, component, &resolved)?;
-                let slot = self.select(binding, slot)?;
+                let slot = self.select(binding, component, slot)?;
                 put(&mut resolved, binding, slot);
             }
         }
         for binding in task.artifacts.iter() {
-            if let Some(place) = binding.input.and_then(|index| resolved.slots.artifacts.get_mut(index as usize)) {
+            if let Some(place) =
+                binding.input.index().and_then(|index| resolved.slots.artifacts.get_mut(index as usize))
+            {
                 *place = self.bound_artifact(parent, &binding.source);
             }
         }
@@ -219,11 +221,16 @@ impl Machine {
         Slot::Known(Arc::new(Value::Object(status)))
     }
 
-    fn select(&self, binding: &Binding<ParameterSource>, slot: ParameterSlot) -> Result<ParameterSlot, Failure> {
+    fn select(
+        &self,
+        binding: &Binding<ParameterSource>,
+        component: &Component,
+        slot: ParameterSlot,
+    ) -> Result<ParameterSlot, Failure> {
         let (Some(selector), Slot::Known(value)) = (&binding.selector, &slot) else { return Ok(slot) };
         crate::cel::select(selector, value).map(super::slot::parameter).map_err(|error| Failure {
             code: 3,
-            message: format!("input {:?}, selector {selector:?}: {error}", binding.name),
+            message: format!("input {:?}, selector {selector:?}: {error}", binding.name(component)),
         })
     }
 
@@ -232,11 +239,12 @@ impl Machine {
         let Some(overrides) = self.node(id).details.as_ref().and_then(|details| details.overrides.as_ref()) else {
             return false;
         };
+        let component = self.spec.component(task.component);
         let mut is_bound = false;
         for binding in task.parameters.iter() {
             if matches!(&binding.source, ParameterSource::Output { task, .. } if *task == upstream) {
                 is_bound = true;
-                if !overrides.parameters.iter().any(|given| *given.name == *binding.name) {
+                if !overrides.parameters.iter().any(|given| given.name == binding.name(component)) {
                     return false;
                 }
             }
@@ -244,7 +252,7 @@ impl Machine {
         for binding in task.artifacts.iter() {
             if matches!(&binding.source, ArtifactSource::Output { task, .. } if *task == upstream) {
                 is_bound = true;
-                if !overrides.artifacts.iter().any(|given| *given.name == *binding.name) {
+                if !overrides.artifacts.iter().any(|given| given.name == binding.name(component)) {
                     return false;
                 }
             }
@@ -266,9 +274,13 @@ impl Machine {
 }
 
 fn put(resolved: &mut Resolved, binding: &Binding<ParameterSource>, slot: ParameterSlot) {
-    match binding.input.and_then(|index| resolved.slots.parameters.get_mut(index as usize)) {
-        Some(place) => *place = slot,
-        None => resolved.extras.push((binding.name.clone(), slot)),
+    match &binding.input {
+        BoundInput::Declared(index) => {
+            if let Some(place) = resolved.slots.parameters.get_mut(*index as usize) {
+                *place = slot;
+            }
+        }
+        BoundInput::Undeclared(name) => resolved.extras.push((name.clone(), slot)),
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::spec::link_dag::DagScope;
 use crate::spec::problems::{Path, Problems};
 use crate::spec::raw::{RawBinding, RawComponent, RawIterator, RawOutput, RawSource, RawTask};
-use crate::spec::{ArtifactSource, Binding, DagOutput, Extras, ItemSource, LoopItems, ParameterSource, Spec, Task};
+use crate::spec::{
+    ArtifactSource, Binding, BoundInput, DagOutput, Extras, ItemSource, LoopItems, ParameterSource, Spec, Task,
+};
 use crate::value::Value;
 
 /// Links the tasks of one DAG, and notes names that lead nowhere.
@@ -18,24 +20,24 @@ pub(super) struct TaskLinker<'l, 'a> {
 }
 
 impl<'a> TaskLinker<'_, 'a> {
-    /// The task with that index in the order of names.
+    /// The task of that index.
     pub(super) fn task(&mut self, index: u32, tasks_at: &Path<'_>) -> Option<Task> {
-        let (raw, component, upstream) = self.scope.raw_task(index)?;
-        let at = tasks_at.key(raw.name);
+        let (scope, raw, name) = (self.scope, self.scope.task(index)?, self.scope.name(index));
+        let component = scope.component_of(index);
+        let at = tasks_at.key(name);
         let mut task = Task {
-            name: raw.name.into(),
+            name: name.into(),
             runs_after_any_end: raw.runs_after_any_end,
             is_cache_enabled: raw.is_cache_enabled,
             ..Task::default()
         };
         task.is_exit = raw.runs_after_any_end
-            && upstream.iter().any(|&before| {
-                self.scope.name_at(before).is_some_and(|name| name.starts_with("exit-handler-"))
-                    && self
-                        .raw_component(self.scope.component_at(before))
-                        .is_some_and(|component| component.dag.is_some())
+            && scope.upstream(index).iter().any(|&before| {
+                let component = self.raw_component(scope.component_of(before));
+                scope.name(before).starts_with("exit-handler-") && component.is_some_and(|before| before.dag.is_some())
             });
-        task.upstream = upstream.into();
+        task.upstream = scope.upstream(index).iter().filter_map(|&before| scope.place(before)).collect();
+        task.upstream.sort_unstable();
         let reference_at = at.field("componentRef");
         let component_at = reference_at.field("name");
         match (raw.component, component) {
@@ -47,18 +49,26 @@ impl<'a> TaskLinker<'_, 'a> {
         let inputs = at.field("inputs");
         let parameters_at = inputs.field("parameters");
         let artifacts_at = inputs.field("artifacts");
+        let declared = self.spec.component(task.component);
+        let mut producers = scope.producers(index).iter();
         let mut parameters: Vec<Binding<ParameterSource>> = raw
             .parameters
             .iter()
-            .filter_map(|binding| self.parameter(binding, &task, &parameters_at.key(binding.name)))
+            .filter_map(|binding| {
+                let producer = binding.producer().and_then(|_| producers.next()).copied();
+                self.parameter(binding, producer, &task, &parameters_at.key(binding.name))
+            })
             .collect();
-        parameters.sort_by(|a, b| a.name.cmp(&b.name));
+        parameters.sort_by(|a, b| a.name(declared).cmp(b.name(declared)));
         let mut artifacts: Vec<Binding<ArtifactSource>> = raw
             .artifacts
             .iter()
-            .filter_map(|binding| self.artifact(binding, &task, &artifacts_at.key(binding.name)))
+            .filter_map(|binding| {
+                let producer = binding.producer().and_then(|_| producers.next()).copied();
+                self.artifact(binding, producer, &task, &artifacts_at.key(binding.name))
+            })
             .collect();
-        artifacts.sort_by(|a, b| a.name.cmp(&b.name));
+        artifacts.sort_by(|a, b| a.name(declared).cmp(b.name(declared)));
         let item = raw.iterator.as_ref().map(|iterator| (iterator.is_artifact, iterator.item));
         for input in &component.inputs {
             let is_required = !input.is_optional && input.default.is_none() && !self.spec.is_legacy();
@@ -98,32 +108,40 @@ impl<'a> TaskLinker<'_, 'a> {
         self.raw.get(index? as usize)
     }
 
-    fn parameter(&mut self, raw: &RawBinding<'_>, of: &Task, at: &Path<'_>) -> Option<Binding<ParameterSource>> {
+    /// `producer`: the index of the task that the value comes from, where it comes from one.
+    fn parameter(
+        &mut self,
+        raw: &RawBinding<'_>,
+        producer: Option<u32>,
+        of: &Task,
+        at: &Path<'_>,
+    ) -> Option<Binding<ParameterSource>> {
         let source = match &raw.source {
             RawSource::Broken => return None,
-            RawSource::Constant(value) if holds_input_placeholder(value) => {
-                ParameterSource::Template(Arc::clone(value))
-            }
+            RawSource::Template(value) => ParameterSource::Template(Arc::clone(value)),
             RawSource::Constant(value) => ParameterSource::Constant(Arc::clone(value)),
             RawSource::Input(name) => ParameterSource::Input(self.component_input(name, false, at)?),
-            RawSource::Output(producer, key) => {
-                let (task, output) = self.producer(producer, key, &of.upstream, false, at)?;
+            RawSource::Output(_, key) => {
+                let (task, output) = self.producer(producer?, key, false, at)?;
                 ParameterSource::Output { task, output }
             }
-            RawSource::FinalStatus(producer) => {
-                ParameterSource::FinalStatus(self.scope.place_of(producer, &of.upstream)?)
-            }
+            RawSource::FinalStatus(_) => ParameterSource::FinalStatus(self.scope.place(producer?)?),
         };
         let input = self.spec.component(of.component).input(raw.name);
-        let selector = raw.selector.map(Box::from);
-        Some(Binding { name: raw.name.into(), input, source, selector })
+        Some(Binding { input: bound(input, raw.name), source, selector: raw.selector.map(Box::from) })
     }
 
-    fn artifact(&mut self, raw: &RawBinding<'_>, of: &Task, at: &Path<'_>) -> Option<Binding<ArtifactSource>> {
+    fn artifact(
+        &mut self,
+        raw: &RawBinding<'_>,
+        producer: Option<u32>,
+        of: &Task,
+        at: &Path<'_>,
+    ) -> Option<Binding<ArtifactSource>> {
         let source = match &raw.source {
             RawSource::Input(name) => ArtifactSource::Input(self.component_input(name, true, at)?),
-            RawSource::Output(producer, key) => {
-                let (task, output) = self.producer(producer, key, &of.upstream, true, at)?;
+            RawSource::Output(_, key) => {
+                let (task, output) = self.producer(producer?, key, true, at)?;
                 ArtifactSource::Output { task, output }
             }
             _ => return None,
@@ -133,7 +151,7 @@ impl<'a> TaskLinker<'_, 'a> {
         if input.is_none() {
             self.problems.add(at, format!("{:?} declares no such input artifact", declared.name));
         }
-        Some(Binding { name: raw.name.into(), input, source, selector: None })
+        Some(Binding { input: bound(input, raw.name), source, selector: None })
     }
 
     fn component_input(&mut self, name: &str, is_artifact: bool, at: &Path<'_>) -> Option<u32> {
@@ -151,17 +169,10 @@ impl<'a> TaskLinker<'_, 'a> {
         found
     }
 
-    /// The place of a task and the index of its output. `near`: see [`DagScope::place_of`].
-    fn producer(
-        &mut self,
-        producer: &str,
-        key: &str,
-        near: &[u32],
-        is_artifact: bool,
-        at: &Path<'_>,
-    ) -> Option<(u32, u32)> {
-        let task = self.scope.place_of(producer, near)?;
-        let declared = self.spec.component(self.scope.component_at(task)?);
+    /// The place of the task of that index, and the index of its output.
+    fn producer(&mut self, producer: u32, key: &str, is_artifact: bool, at: &Path<'_>) -> Option<(u32, u32)> {
+        let task = self.scope.place(producer)?;
+        let declared = self.spec.component(self.scope.component_of(producer)?);
         let output = if is_artifact { declared.output_artifact(key) } else { declared.output(key) };
         if output.is_none() {
             let (what, field) = if is_artifact {
@@ -169,6 +180,7 @@ impl<'a> TaskLinker<'_, 'a> {
             } else {
                 ("output parameter", "taskOutputParameter.outputParameterKey")
             };
+            let producer = self.scope.name(producer);
             let message = format!("the task {producer:?} has no {what} {key:?}");
             self.problems.add(at.field(field), message);
         }
@@ -188,10 +200,9 @@ impl<'a> TaskLinker<'_, 'a> {
             };
             let mut selectors = Vec::with_capacity(output.selectors.len());
             for (producer, key) in &output.selectors {
-                if self.scope.place_of(producer, &[]).is_none() {
-                    self.problems.add(at.field("producerSubtask"), format!("the dag has no task {producer:?}"));
-                } else if let Some(selector) = self.producer(producer, key, &[], is_artifact, &at) {
-                    selectors.push(selector);
+                match self.scope.find(producer) {
+                    Some(producer) => selectors.extend(self.producer(producer, key, is_artifact, &at)),
+                    None => self.problems.add(at.field("producerSubtask"), format!("the dag has no task {producer:?}")),
                 }
             }
             outputs.push(DagOutput { output: index, selectors: selectors.into(), is_one_of: output.is_one_of });
@@ -251,14 +262,7 @@ impl<'a> TaskLinker<'_, 'a> {
     }
 }
 
-/// True where a constant refers to other inputs of its task.
-fn holds_input_placeholder(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains("{{$.inputs."),
-        Value::List(items) => items.iter().any(holds_input_placeholder),
-        Value::Object(members) => {
-            members.iter().any(|(key, value)| key.contains("{{$.inputs.") || holds_input_placeholder(value))
-        }
-        _ => false,
-    }
+/// An input by its index or, without one, by its name.
+fn bound(index: Option<u32>, name: &str) -> BoundInput {
+    index.map_or_else(|| BoundInput::Undeclared(name.into()), BoundInput::Declared)
 }

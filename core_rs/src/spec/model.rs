@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::parameter::ParameterType;
+use crate::spec::Lists;
 use crate::value::Value;
 
 /// A compiled pipeline.
@@ -134,6 +135,8 @@ pub struct Dag {
     pub tasks: Box<[Task]>,
     /// The same, in the order of their names.
     pub by_name: Box<[u32]>,
+    /// Of each task: those that start after it has ended; sorted.
+    pub downstream: Lists,
     /// One for each bound output parameter, sorted by output.
     pub outputs: Box<[DagOutput]>,
     /// One for each bound output artifact, sorted by output.
@@ -164,8 +167,6 @@ pub struct Task {
     pub artifacts: Box<[Binding<ArtifactSource>]>,
     /// Tasks that end before this one starts; sorted.
     pub upstream: Box<[u32]>,
-    /// Tasks that start after this one has ended; sorted.
-    pub downstream: Box<[u32]>,
     /// ALL_UPSTREAM_TASKS_COMPLETED.
     pub runs_after_any_end: bool,
     /// Runs after an exit handler's body, whatever became of it.
@@ -227,14 +228,21 @@ pub enum ItemSource {
 /// The source of one input of a task.
 #[derive(Debug)]
 pub struct Binding<S> {
-    /// The input's name.
-    pub name: Box<str>,
-    /// The index of the input in the task's component; `None` for one that the component does not declare.
-    pub input: Option<u32>,
+    /// The input.
+    pub input: BoundInput,
     /// Where its value comes from.
     pub source: S,
     /// `parameterExpressionSelector`.
     pub selector: Option<Box<str>>,
+}
+
+/// An input that is given a value.
+#[derive(Debug)]
+pub enum BoundInput {
+    /// By its index in the task's component.
+    Declared(u32),
+    /// By its name: the component declares no such input.
+    Undeclared(Box<str>),
 }
 
 /// Where an input parameter comes from.
@@ -423,6 +431,37 @@ impl Task {
     /// The iterator, where the task is a loop.
     pub fn iterator(&self) -> Option<&LoopItems> {
         self.extras.as_ref().and_then(|extras| extras.iterator.as_ref())
+    }
+}
+
+impl BoundInput {
+    /// The index of the input in the task's component, where that declares it.
+    pub fn index(&self) -> Option<u32> {
+        match self {
+            BoundInput::Declared(index) => Some(*index),
+            BoundInput::Undeclared(_) => None,
+        }
+    }
+
+    fn name<'n, T>(&'n self, declared: &'n [T], name: impl Fn(&'n T) -> &'n str) -> &'n str {
+        match self {
+            BoundInput::Declared(index) => declared.get(*index as usize).map_or("", name),
+            BoundInput::Undeclared(name) => name,
+        }
+    }
+}
+
+impl Binding<ParameterSource> {
+    /// The input's name. `component`: that of the task.
+    pub fn name<'n>(&'n self, component: &'n Component) -> &'n str {
+        self.input.name(&component.inputs, |input| &input.name)
+    }
+}
+
+impl Binding<ArtifactSource> {
+    /// The input's name. `component`: that of the task.
+    pub fn name<'n>(&'n self, component: &'n Component) -> &'n str {
+        self.input.name(&component.input_artifacts, |input| &input.name)
     }
 }
 

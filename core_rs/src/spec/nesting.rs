@@ -21,7 +21,9 @@ impl Linker<'_, '_> {
             })
             .collect();
         let name = |index: u32| self.spec.component(index).name.to_string();
-        let order = match topological(&uses, |list| list) {
+        let order = match topological(uses.len(), 0..uses.len() as u32, |index| {
+            uses.get(index as usize).map_or(&[], Vec::as_slice)
+        }) {
             Ok(order) => order,
             Err(cycle) => {
                 let mut names: Vec<String> = cycle.iter().map(|&index| name(index)).collect();

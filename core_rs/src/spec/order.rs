@@ -1,18 +1,23 @@
 //! Orders in which nothing comes before what it needs, without recursion over siblings.
 
-/// Orders the indices of `all` so that every index comes after its upstream ones, and otherwise in their own order.
+/// Orders `indices`, which are those below `count` in any order, so that every index comes after its upstream ones, and
+/// otherwise in the order given.
 ///
 /// # Errors
 /// A cycle, as the indices along it.
-pub(super) fn topological<T>(all: &[T], upstream: impl Fn(&T) -> &[u32]) -> Result<Vec<u32>, Vec<u32>> {
+pub(super) fn topological<'u>(
+    count: usize,
+    indices: impl IntoIterator<Item = u32>,
+    upstream: impl Fn(u32) -> &'u [u32],
+) -> Result<Vec<u32>, Vec<u32>> {
     const NEW: u8 = 0;
     const OPEN: u8 = 1;
     const DONE: u8 = 2;
-    let mut marks = vec![NEW; all.len()];
-    let mut order = Vec::with_capacity(all.len());
+    let mut marks = vec![NEW; count];
+    let mut order = Vec::with_capacity(count);
     // (index, how many of its upstream ones were looked at)
     let mut stack: Vec<(u32, usize)> = Vec::new();
-    for start in 0..all.len() as u32 {
+    for start in indices {
         if mark(&marks, start) != NEW {
             continue;
         }
@@ -20,7 +25,7 @@ pub(super) fn topological<T>(all: &[T], upstream: impl Fn(&T) -> &[u32]) -> Resu
         stack.push((start, 0));
         while let Some((index, seen)) = stack.last_mut() {
             let index = *index;
-            match all.get(index as usize).and_then(|one| upstream(one).get(*seen)) {
+            match upstream(index).get(*seen) {
                 None => {
                     set(&mut marks, index, DONE);
                     order.push(index);
@@ -62,7 +67,13 @@ fn set(marks: &mut [u8], index: u32, value: u8) {
 #[cfg(test)]
 mod tests {
     fn topological(upstream: &[Vec<u32>]) -> Result<Vec<u32>, Vec<u32>> {
-        super::topological(upstream, |list| list)
+        super::topological(upstream.len(), 0..upstream.len() as u32, |index| &upstream[index as usize])
+    }
+
+    #[test]
+    fn what_is_given_first_comes_first() {
+        let upstream: [&[u32]; 3] = [&[], &[0], &[]];
+        assert_eq!(super::topological(3, [2, 1, 0], |index| upstream[index as usize]), Ok(vec![2, 0, 1]));
     }
 
     #[test]

@@ -82,11 +82,31 @@ pub(super) struct RawBinding<'a> {
     pub selector: Option<&'a str>,
 }
 
+impl<'a> RawBinding<'a> {
+    /// Reads a little of it and of its value; what comes out means nothing.
+    pub fn touch(&self) -> usize {
+        match &self.source {
+            RawSource::Constant(value) | RawSource::Template(value) => Arc::strong_count(value),
+            _ => self.name.len(),
+        }
+    }
+
+    /// The task that it comes from, where it comes from one.
+    pub fn producer(&self) -> Option<&'a str> {
+        match self.source {
+            RawSource::Output(producer, _) | RawSource::FinalStatus(producer) => Some(producer),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum RawSource<'a> {
     /// A problem has been reported.
     Broken,
     Constant(Arc<Value>),
+    /// A constant that refers to other inputs of its task.
+    Template(Arc<Value>),
     Input(&'a str),
     Output(&'a str, &'a str),
     FinalStatus(&'a str),

@@ -5,6 +5,7 @@ use crate::halves::both;
 use crate::spec::problems::{Path, Problems};
 use crate::spec::raw::{RawDag, RawOutput, RawTask};
 use crate::spec::read::{Read, SpecReader};
+use crate::spec::recent::Recent;
 
 /// Tasks with more bytes than this are worth a second thread.
 const LARGE: usize = 1 << 20;
@@ -49,9 +50,10 @@ impl SpecReader<'_> {
 
     fn tasks_in<'a>(&mut self, members: &'a [u8], path: &Path<'_>) -> Read<Vec<RawTask<'a>>> {
         let mut tasks = Vec::new();
+        let mut recent = Recent::default();
         let mut members = Members::new(members);
         while let Some((name, doc)) = members.next_member()? {
-            tasks.push(self.task(name, &doc, &path.key(name))?);
+            tasks.push(self.task(name, &doc, &path.key(name), &mut recent)?);
         }
         Ok(tasks)
     }

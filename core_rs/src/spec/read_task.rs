@@ -6,11 +6,18 @@ use crate::document::Document;
 use crate::spec::problems::Path;
 use crate::spec::raw::{RawBinding, RawIterator, RawSource, RawTask};
 use crate::spec::read::{Read, SpecReader};
+use crate::spec::recent::Recent;
 use crate::spec::Retry;
 use crate::value::Value;
 
 impl SpecReader<'_> {
-    pub fn task<'a>(&mut self, name: &'a str, doc: &Document<'a>, path: &Path<'_>) -> Read<RawTask<'a>> {
+    pub fn task<'a>(
+        &mut self,
+        name: &'a str,
+        doc: &Document<'a>,
+        path: &Path<'_>,
+        recent: &mut Recent<'a>,
+    ) -> Read<RawTask<'a>> {
         let mut task = RawTask { name, ..RawTask::default() };
         let mut members = self.members(doc, path);
         while let Some((key, doc)) = members.next_member()? {
@@ -20,7 +27,7 @@ impl SpecReader<'_> {
                     let mut members = self.members(&doc, &path);
                     while let Some((key, doc)) = members.next_member()? {
                         if key == "name" {
-                            task.component = self.text(&doc, &path.field(key));
+                            task.component = self.text(&doc, &path.field(key)).map(|name| recent.same(name));
                         }
                     }
                 }
@@ -34,7 +41,8 @@ impl SpecReader<'_> {
                         }
                         let mut entries = self.members(&doc, &path);
                         while let Some((name, doc)) = entries.next_member()? {
-                            let binding = self.binding(name, &doc, &path.key(name), is_artifact)?;
+                            let name = recent.same(name);
+                            let binding = self.binding(name, &doc, &path.key(name), is_artifact, recent)?;
                             let into = if is_artifact { &mut task.artifacts } else { &mut task.parameters };
                             into.push(binding);
                         }
@@ -151,6 +159,7 @@ impl SpecReader<'_> {
         doc: &Document<'a>,
         path: &Path<'_>,
         is_artifact: bool,
+        recent: &mut Recent<'a>,
     ) -> Read<RawBinding<'a>> {
         let mut binding = RawBinding { name, source: RawSource::Broken, selector: None };
         let mut is_given = false;
@@ -163,16 +172,19 @@ impl SpecReader<'_> {
                 }
                 ("taskOutputParameter", false) => {
                     let (task, key) = self.selector(&doc, &path, "outputParameterKey")?;
-                    Some(RawSource::Output(task, key))
+                    Some(RawSource::Output(task, recent.same(key)))
                 }
                 ("taskOutputArtifact", true) => {
                     let (task, key) = self.selector(&doc, &path, "outputArtifactKey")?;
-                    Some(RawSource::Output(task, key))
+                    Some(RawSource::Output(task, recent.same(key)))
                 }
                 ("taskFinalStatus", false) => {
                     Some(RawSource::FinalStatus(self.selector(&doc, &path, "outputParameterKey")?.0))
                 }
-                ("runtimeValue", false) => Some(self.runtime_value(&doc, &path)?),
+                ("runtimeValue", false) => match self.runtime_value(&doc, &path)? {
+                    RawSource::Constant(value) if holds_input_placeholder(&value) => Some(RawSource::Template(value)),
+                    source => Some(source),
+                },
                 ("parameterExpressionSelector", false) => {
                     binding.selector = self.text(&doc, &path).filter(|text| !text.is_empty());
                     continue;
@@ -218,5 +230,17 @@ impl SpecReader<'_> {
             }
         }
         Ok(source)
+    }
+}
+
+/// True where a constant refers to other inputs of its task.
+fn holds_input_placeholder(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains("{{$.inputs."),
+        Value::List(items) => items.iter().any(holds_input_placeholder),
+        Value::Object(members) => {
+            members.iter().any(|(key, value)| key.contains("{{$.inputs.") || holds_input_placeholder(value))
+        }
+        _ => false,
     }
 }
