@@ -36,8 +36,3 @@ pub mod structure;
 pub mod task_rows;
 pub mod value;
 pub mod wire;
-
-/// A plan of a million tasks is made of tens of millions of small pieces.
-#[cfg(feature = "python")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
