@@ -228,7 +228,7 @@ def test_a_task_without_outputs_has_a_folder_for_them_only_if_it_is_told_of_one(
     rendered = engine.Rendered(
         argv_command=["true"],
         argv_args=[arg.format(root=outputs) for arg in args],
-        executor_input_json=json.dumps({"outputs": {"outputFile": f"{outputs}/executor_output.json"}}),
+        output_file=f"{outputs}/executor_output.json",
     )
     maker = HostMaker(HostEnvironment(Path(sys.executable), tmp_path))
     views = Views(outputs=(outputs,))
