@@ -51,11 +51,11 @@ pub fn render_in(settings: &RunSettings, launch: &Launch, context: &RenderContex
             .iter()
             .map(|variable| EnvVar {
                 name: variable.name.clone(),
-                value: resolver.text(&format!("env['{}']", variable.name), &variable.value),
+                value: resolver.text(|| format!("env['{}']", variable.name), &variable.value),
             })
             .collect(),
         output_file: context.output_file.clone(),
-        image: resolver.text("image", &launch.image),
+        image: resolver.text(|| "image".to_owned(), &launch.image),
         resources: launch.resources.clone(),
         ..Rendered::default()
     };
@@ -118,12 +118,12 @@ impl Renderer {
 fn arguments(resolver: &mut Resolver<'_>, field: &str, texts: &[String]) -> Vec<String> {
     let mut out = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
-        let field = format!("{field}[{index}]");
+        let field = || format!("{field}[{index}]");
         match Structure::parse(text) {
-            None => out.push(resolver.text(&field, text)),
+            None => out.push(resolver.text(field, text)),
             Some(structure) => {
                 let parts = structure.arguments(&|input: &str| resolver.is_present(input));
-                out.extend(parts.iter().map(|part| resolver.text(&field, part)));
+                out.extend(parts.iter().map(|part| resolver.text(field, part)));
             }
         }
     }

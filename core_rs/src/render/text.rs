@@ -28,7 +28,8 @@ pub(super) struct Resolver<'a> {
     identity: IdentityValues<'a>,
     parameters: BTreeMap<String, Value>,
     artifacts: BTreeMap<&'a str, &'a ArtifactList>,
-    declared: DeclaredInputs,
+    /// Read for the first text that names an input without a value.
+    declared: OnceCell<DeclaredInputs>,
     output_files: &'a [OutputFile],
     output_artifacts: &'a [PreparedArtifact],
     /// Made for the first text that asks for it.
@@ -62,19 +63,22 @@ impl<'a> Resolver<'a> {
         for input in launch.inputs.iter().flat_map(|inputs| &inputs.artifacts) {
             artifacts.insert(input.name.as_str(), input);
         }
-        let declared = DeclaredInputs::decode(&launch.input_types).unwrap_or_default();
         Resolver {
             launch,
             context,
             identity,
             parameters,
             artifacts,
-            declared,
+            declared: OnceCell::new(),
             output_files,
             output_artifacts,
             executor_input: OnceCell::new(),
             problems,
         }
+    }
+
+    fn declared(&self) -> &DeclaredInputs {
+        self.declared.get_or_init(|| DeclaredInputs::decode(&self.launch.input_types).unwrap_or_default())
     }
 
     fn executor_input_json(&self) -> &str {
@@ -90,7 +94,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// The text with its placeholders resolved. What cannot be is reported, with `field` to say where.
-    pub(super) fn text(&mut self, field: &str, text: &str) -> String {
+    pub(super) fn text(&mut self, field: impl Fn() -> String, text: &str) -> String {
         if !text.contains("{{$") {
             return text.to_owned();
         }
@@ -101,9 +105,9 @@ impl<'a> Resolver<'a> {
                 Segment::Placeholder(placeholder, written) => match self.placeholder(&placeholder) {
                     Ok(Some(resolved)) => out.push_str(&resolved),
                     Ok(None) => out.push_str(written),
-                    Err(message) => self
-                        .problems
-                        .push(Problem { field: field.to_owned(), message: format!("{written}: {message}") }),
+                    Err(message) => {
+                        self.problems.push(Problem { field: field(), message: format!("{written}: {message}") })
+                    }
                 },
             }
         }
@@ -118,14 +122,14 @@ impl<'a> Resolver<'a> {
             Placeholder::Identity(identity) => Ok(Some(self.identity.get(identity).to_owned())),
             Placeholder::InputParameter(name) => match self.parameters.get(name) {
                 Some(value) => Ok(Some(value.to_text())),
-                None => absent(self.declared.parameters.iter().any(|declared| declared.name == name)),
+                None => absent(self.declared().parameters.iter().any(|declared| declared.name == name)),
             },
             Placeholder::OutputParameterFile(name) => {
                 Ok(self.output_files.iter().find(|file| file.name == name).map(|file| file.path.clone()))
             }
             Placeholder::InputArtifact(name, part) => match self.artifacts.get(name) {
                 Some(artifacts) => self.input_artifact(artifacts, part).map(Some),
-                None => absent(self.declared.artifacts.iter().any(|declared| declared == name)),
+                None => absent(self.declared().artifacts.iter().any(|declared| declared == name)),
             },
             Placeholder::OutputArtifact(name, part) => {
                 let Some(output) = self.output_artifacts.iter().find(|output| output.name == name) else {
