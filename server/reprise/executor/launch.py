@@ -344,12 +344,11 @@ def output_parents(rendered: engine.Rendered) -> Iterable[str]:
 def mentioned_outputs(rendered: engine.Rendered, views: Views, argv: Iterable[str]) -> set[str]:
     """The folders for outputs that the task can know of: a task that has been told of none writes none."""
     words = (*argv, *(variable.value for variable in rendered.env))
+    folders = {*output_parents(rendered), *views.outputs}
     is_declared = bool(rendered.output_files or rendered.output_artifacts)
     # The executor input may write a path otherwise than it is: it is known by this word.
     if is_declared or any("outputFile" in word for word in words):
-        return {*output_parents(rendered), *views.outputs}
-    # That of the output file is the first that is seen.
-    folders = views.outputs or output_parents(rendered)
+        return folders
     return {folder for folder in folders if any(folder in word for word in words)}
 
 
