@@ -6,6 +6,7 @@
 //!
 //! The field numbers are those of protos/reprise/v1/pipeline_job.proto and values.proto.
 
+use crate::halves::{both, MANY};
 use crate::messages::{Artifact, ArtifactList, Failure, Kind, Message, Parameter, Source, State, TaskRecord, Values};
 use crate::value::Value;
 use crate::wire::{Reader, Result, Writer};
@@ -46,32 +47,52 @@ pub fn job_detail_in_parts(
 ) -> Result<Vec<DetailPart>> {
     let parent = run_name.split_once("/pipelineJobs/").map_or(run_name, |(parent, _)| parent);
     let run = Run { name: run_name, parent, id: run_id };
-    let mut parts = Vec::new();
-    let (mut first_task_id, mut tasks) = (0, 0);
-    let mut writer = Writer::new();
+    let mut tasks = Vec::new();
     let mut reader = Reader::new(records);
     while let Some(field) = reader.next_field()? {
         if field.number == 1 {
-            let record = TaskRecord::decode(field.bytes()?)?;
-            if tasks == tasks_in_a_part {
-                let detail = std::mem::replace(&mut writer, Writer::new()).into_bytes();
-                parts.push(DetailPart { first_task_id, detail });
-                tasks = 0;
-            }
-            if tasks == 0 {
-                first_task_id = record.task_id;
-            }
-            tasks += 1;
-            writer.message(3, |task| write_task(task, &record, &run));
+            tasks.push(field.bytes()?);
         }
     }
+    // Many are seen to by two threads, in whole parts.
+    let in_a_part = tasks_in_a_part.max(1);
+    let middle = if tasks.len() < MANY {
+        0
+    } else {
+        (tasks.len() / 2).checked_next_multiple_of(in_a_part).map_or(0, |half| half.min(tasks.len()))
+    };
+    let (first, second) = tasks.split_at(middle);
+    let (first, second) = match first {
+        [] => (Ok(Vec::new()), parts_of(second, &run, in_a_part)),
+        first => both(|| parts_of(first, &run, in_a_part), || parts_of(second, &run, in_a_part)),
+    };
+    let mut parts = first?;
+    parts.append(&mut second?);
     let outputs = Values::decode(outputs)?;
+    let mut writer = Writer::new();
     if !outputs.parameters.is_empty() {
         writer.message(1000, |outer| write_parameters(outer, "", &outputs.parameters));
     }
     write_artifacts(&mut writer, 1001, &outputs.artifacts, &run, 0);
-    parts.push(DetailPart { first_task_id, detail: writer.into_bytes() });
+    match parts.last_mut() {
+        Some(last) => last.detail.append(&mut writer.into_bytes()),
+        None => parts.push(DetailPart { first_task_id: 0, detail: writer.into_bytes() }),
+    }
     Ok(parts)
+}
+
+fn parts_of(tasks: &[&[u8]], run: &Run<'_>, in_a_part: usize) -> Result<Vec<DetailPart>> {
+    let part = |tasks: &[&[u8]]| {
+        let mut first_task_id = None;
+        let mut writer = Writer::new();
+        for bytes in tasks {
+            let record = TaskRecord::decode(bytes)?;
+            first_task_id.get_or_insert(record.task_id);
+            writer.message(3, |task| write_task(task, &record, run));
+        }
+        Ok(DetailPart { first_task_id: first_task_id.unwrap_or(0), detail: writer.into_bytes() })
+    };
+    tasks.chunks(in_a_part).map(part).collect()
 }
 
 fn write_task(task: &mut Writer, record: &TaskRecord, run: &Run<'_>) {
@@ -313,6 +334,29 @@ mod tests {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         assert_eq!(shown(&nested(LONGEST_NESTING)).first(), Some(&0x32));
         assert_eq!(shown(&nested(LONGEST_NESTING + 1)).first(), Some(&0x1a));
+    }
+
+    #[test]
+    fn parts_say_the_same_however_many_there_are() {
+        let records: Vec<u8> = (1..=MANY as i64 + 7)
+            .flat_map(|task_id| {
+                let mut writer = Writer::new();
+                let record = TaskRecord { task_id, name: format!("task-{task_id}"), ..TaskRecord::default() };
+                writer.message(1, |task| record.encode_into(task));
+                writer.into_bytes()
+            })
+            .collect();
+        let parts = |in_a_part| job_detail_in_parts(&records, b"", "p/pipelineJobs/x", 1, in_a_part).unwrap();
+        let whole = parts(usize::MAX);
+        assert!(whole.len() <= 2);
+        let joined = |parts: &[DetailPart]| parts.iter().flat_map(|part| part.detail.clone()).collect::<Vec<u8>>();
+        for in_a_part in [0, 1, 1000, MANY] {
+            let found = parts(in_a_part);
+            assert!(joined(&found) == joined(&whole), "{in_a_part}");
+            let firsts: Vec<i64> = found.iter().map(|part| part.first_task_id).collect();
+            let expected: Vec<i64> = (1..=MANY as i64 + 7).step_by(in_a_part.max(1)).collect();
+            assert_eq!(firsts, expected);
+        }
     }
 
     #[test]

@@ -319,7 +319,7 @@ class RunDriver:
             count = len(self._queue) if self._is_cancel_known else min(room, _LOOKED_AFTER_AT_ONCE)
             for _ in range(min(count, len(self._queue))):
                 launch = self._queue.popleft()
-                attempts = self._attempts.pop(launch.task_id, [])
+                attempts = self._attempts.pop(launch.task_id, []) if self._attempts else []
                 if self._is_cancel_known and not attempts:
                     self._ended.append(LeafOutcome.never_started(launch))
                     continue

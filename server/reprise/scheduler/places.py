@@ -38,7 +38,7 @@ class RunPlaces:
 
     def of(self, task_id: int, number: int) -> AttemptPlace:
         """Of the `number`-th attempt of a task."""
-        folder = str(task_id) if number == 1 else f"{task_id}-{number}"
+        folder = task_id if number == 1 else f"{task_id}-{number}"
         attempt_dir = f"{self._run_dir}/{task_id}/{number}"
         outputs_dir = f"{self._outputs_dir}/{folder}" if self._outputs_dir else f"{attempt_dir}/outputs"
         return AttemptPlace(attempt_dir, f"{self._outputs_uri}/{folder}", outputs_dir)
@@ -55,4 +55,4 @@ class RunPlaces:
     def views(self, place: AttemptPlace, rendered: engine.Rendered, staged: Mapping[str, str]) -> Views:
         """What the attempt has to see of this host."""
         outputs = (place.outputs_dir, self._workspace) if rendered.uses_workspace else (place.outputs_dir,)
-        return Views(tuple(staged.values()), outputs)
+        return Views(tuple(staged.values()) if staged else (), outputs)

@@ -143,6 +143,7 @@ class PlainLeaves:
         self._refused: list[LeafOutcome] = []
         self._stopping: set[asyncio.Task[None]] = set()
         self._demands: dict[tuple[float, ...], Demand] = {}
+        self._no_demand: Demand | None = None  # of those that ask for nothing
         self._is_closed = False
 
     @classmethod
@@ -323,7 +324,7 @@ class PlainLeaves:
             if shared is not OFF:  # which the core has said of the launch
                 self._owner.note_cache(launch.task_id, shared.use)
             try:
-                demand = self._demand(launch.resources)
+                demand = self._demand(launch)
             except CANNOT_RUN as error:
                 self._refused.append(LeafOutcome.not_run(launch, error))
                 self._owner.wake()
@@ -344,13 +345,18 @@ class PlainLeaves:
             self._crowds.append(crowd)
             crowd.waiter = admission.line_up(demand, crowd, len(leaves))
 
-    def _demand(self, asked: engine.Resources) -> Demand:
-        """Most leaves of a run ask for the same. Errors: ExceedsHost."""
+    def _demand(self, launch: engine.Launch) -> Demand:
+        """Most leaves of a run ask for the same, or for nothing. Errors: ExceedsHost."""
+        if not launch.HasField("resources") and self._no_demand is not None:
+            return self._no_demand
+        asked = launch.resources
         key = (asked.cpu_request, asked.cpu_limit, asked.memory_request_bytes, asked.memory_limit_bytes)
         demand = self._demands.get(key)
         if demand is None:
             self._host.admission.check(asked.cpu_request, asked.memory_request_bytes)
             demand = self._demands[key] = demand_of(self._owner.run, asked, self._host.admission)
+            if not any(key):
+                self._no_demand = demand
         return demand
 
     def _make(self, leaves: Sequence[PlainLeaf]) -> None:

@@ -14,7 +14,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 
-COMMITS_BETWEEN = 16
+COMMITS_BETWEEN = 64
 
 _log = logging.getLogger(__name__)
 
