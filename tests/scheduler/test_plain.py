@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,19 @@ from google.protobuf import json_format, struct_pb2
 from reprise.artifact.local import LocalArtifacts
 from reprise.domain.commands import CreateRun
 from reprise.domain.names import Parent
-from reprise.domain.run import FailurePolicy, Run
+from reprise.domain.run import FailurePolicy, Progress, ProgressResult, Run
 from reprise.domain.states import RunState
 from reprise.executor.contract import AttemptSpec, BatchExecutor, Capability, Cause, Exit, Starting
 from reprise.executor.launch import NO_VIEWS, CannotLaunch, PromptMaker, Views
 from reprise.pb.engine.v1 import engine_pb2 as engine
 from reprise.rpc.task_details import task_details
 from reprise.scheduler.admission import TaskLimits
+from reprise.scheduler.plain import PlainLeaves
 from reprise.scheduler.scheduler import Scheduler, SchedulerSettings
 from reprise.service import PipelineService
 from reprise.store.contract import Store
 from reprise.store.open import open_store
+from reprise.store.sql import SqlStore
 
 OK = Exit(cause=Cause.EXITED, exit_code=0)
 FAILED = Exit(cause=Cause.EXITED, exit_code=1)
@@ -248,6 +250,67 @@ def test_what_comes_next_is_made_while_the_disk_is_waited_for(tmp_path: Path) ->
         machine.is_holding = False
         assert world.states(world.ended(world.create())) == {"SUCCEEDED": TASKS}
     assert sorted(maker.made[made:]) == sorted(set(maker.made[made:])), "each attempt is made once"
+
+
+def test_a_fault_while_the_disk_is_waited_for_loses_no_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reprise.scheduler.scheduler._PAUSE_AFTER_FAULT_S", 0.0)
+    monkeypatch.setattr("reprise.scheduler.driver._LOOKED_AFTER_AT_ONCE", AT_ONCE)
+    add, calls = PlainLeaves.add, 0
+
+    def add_once_in_vain(leaves: PlainLeaves, launches: Iterable[engine.Launch]) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 4:  # the first three fill the places, and begin the line behind them
+            raise RuntimeError("a fault")
+        add(leaves, launches)
+
+    monkeypatch.setattr(PlainLeaves, "add", add_once_in_vain)
+    with a_world(tmp_path, Machine()) as world:
+        run = world.ended(world.create())
+        assert run.state is RunState.SUCCEEDED and world.states(run) == {"SUCCEEDED": TASKS}
+    assert calls > 4
+
+
+def test_nothing_is_looked_ahead_for_once_nobody_waits_for_the_write(tmp_path: Path) -> None:
+    class LateStore(SqlStore):
+        """Says that it waits for the disk when it is asked to."""
+
+        def record_progress_later(
+            self,
+            progress_: Progress,
+            tell: Callable[[ProgressResult | None, Exception | None], None],
+            is_syncing: Callable[[], None],
+        ) -> None:
+            hints.append(is_syncing)
+
+    async def main() -> list[str]:
+        looked: list[str] = []
+        scheduler = Scheduler(
+            store=store,
+            executor=Machine(),
+            maker=Maker(),
+            artifacts=LocalArtifacts(),
+            encode_details=task_details,
+            now_ns=time.time_ns,
+            settings=SchedulerSettings(data_dir=tmp_path, owner="test", limits=TaskLimits(1)),
+        )
+        writing = asyncio.ensure_future(scheduler._write(Progress(1, 1, 1), lambda: looked.append("ahead")))
+        await asyncio.sleep(0)
+        hints[0]()
+        await asyncio.sleep(0)
+        assert looked == ["ahead"]
+        writing.cancel()
+        await asyncio.wait({writing})
+        hints[0]()
+        await asyncio.sleep(0)
+        return looked
+
+    hints: list[Callable[[], None]] = []
+    with closing(open_store(tmp_path)) as store:
+        store.__class__ = LateStore
+        assert asyncio.run(main()) == ["ahead"]
 
 
 @pytest.mark.parametrize("told", [FAILED, None])

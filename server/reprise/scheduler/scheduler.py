@@ -316,7 +316,8 @@ class Scheduler:
     async def _write(
         self, progress: Progress, meanwhile: Callable[[], None] = lambda: None
     ) -> ProgressResult:
-        """`meanwhile` is called when the store waits for the disk."""
+        """`meanwhile` is called when the store waits for the disk, unless nobody waits for the write any more. An error
+        of its own is one of the write: what it leaves undone would be missed by nobody."""
         loop = asyncio.get_running_loop()
         written: asyncio.Future[ProgressResult] = loop.create_future()
 
@@ -332,9 +333,17 @@ class Scheduler:
             with contextlib.suppress(RuntimeError):  # the scheduler has stopped meanwhile
                 loop.call_soon_threadsafe(settle, result, error)
 
+        def look_ahead() -> None:
+            if written.done():
+                return
+            try:
+                meanwhile()
+            except Exception as error:
+                written.set_exception(error)
+
         def is_syncing() -> None:
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(meanwhile)
+                loop.call_soon_threadsafe(look_ahead)
 
         self._store.record_progress_later(progress, tell, is_syncing)
         return await written
