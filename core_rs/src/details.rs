@@ -54,20 +54,15 @@ pub fn job_detail_in_parts(
             tasks.push(field.bytes()?);
         }
     }
-    // Many are seen to by two threads, in whole parts.
-    let in_a_part = tasks_in_a_part.max(1);
-    let middle = if tasks.len() < MANY {
-        0
+    let groups: Vec<&[&[u8]]> = tasks.chunks(tasks_in_a_part.max(1)).collect();
+    let made = |groups: &[&[&[u8]]]| groups.iter().map(|tasks| part(tasks, &run)).collect::<Result<Vec<_>>>();
+    let mut parts: Vec<DetailPart> = if tasks.len() < MANY {
+        made(&groups)?
     } else {
-        (tasks.len() / 2).checked_next_multiple_of(in_a_part).map_or(0, |half| half.min(tasks.len()))
+        let (first, second) = groups.split_at(groups.len() / 2);
+        let (first, second) = both(|| made(first), || made(second));
+        [first?, second?].into_iter().flatten().collect()
     };
-    let (first, second) = tasks.split_at(middle);
-    let (first, second) = match first {
-        [] => (Ok(Vec::new()), parts_of(second, &run, in_a_part)),
-        first => both(|| parts_of(first, &run, in_a_part), || parts_of(second, &run, in_a_part)),
-    };
-    let mut parts = first?;
-    parts.append(&mut second?);
     let outputs = Values::decode(outputs)?;
     let mut writer = Writer::new();
     if !outputs.parameters.is_empty() {
@@ -81,18 +76,15 @@ pub fn job_detail_in_parts(
     Ok(parts)
 }
 
-fn parts_of(tasks: &[&[u8]], run: &Run<'_>, in_a_part: usize) -> Result<Vec<DetailPart>> {
-    let part = |tasks: &[&[u8]]| {
-        let mut first_task_id = None;
-        let mut writer = Writer::new();
-        for bytes in tasks {
-            let record = TaskRecord::decode(bytes)?;
-            first_task_id.get_or_insert(record.task_id);
-            writer.message(3, |task| write_task(task, &record, run));
-        }
-        Ok(DetailPart { first_task_id: first_task_id.unwrap_or(0), detail: writer.into_bytes() })
-    };
-    tasks.chunks(in_a_part).map(part).collect()
+fn part(tasks: &[&[u8]], run: &Run<'_>) -> Result<DetailPart> {
+    let mut first_task_id = None;
+    let mut writer = Writer::new();
+    for bytes in tasks {
+        let record = TaskRecord::decode(bytes)?;
+        first_task_id.get_or_insert(record.task_id);
+        writer.message(3, |task| write_task(task, &record, run));
+    }
+    Ok(DetailPart { first_task_id: first_task_id.unwrap_or(0), detail: writer.into_bytes() })
 }
 
 fn write_task(task: &mut Writer, record: &TaskRecord, run: &Run<'_>) {

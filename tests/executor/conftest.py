@@ -76,6 +76,17 @@ class Workbench:
         await executor.start(spec, handle)
         return handle
 
+    async def end_alone(self, executor: SubprocessExecutor) -> tuple[bytes, bool]:
+        """An attempt that ends after its server has gone: its handle, and whether its supervisor has ended too."""
+        handle = await self.begin(executor, self.python(UNTIL_TOLD))
+        assert await self.told() == "up"
+        descriptor = os.pidfd_open(self.supervisor(handle))
+        await executor.close()
+        await asyncio.to_thread(self.fifo.write_text, "go")
+        is_gone = await asyncio.to_thread(is_gone_in_time, descriptor)
+        os.close(descriptor)
+        return handle, is_gone
+
     def supervisor(self, handle: bytes) -> int:
         return int((Path(Handle.decode(handle).attempt_dir) / "process").readlink().name.split(" ")[1])
 

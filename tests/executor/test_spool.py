@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from reprise.executor.attempt_files import EXIT_FILE, Handle, read_exit
 
-from .conftest import UNTIL_TOLD, Workbench, ended_of, is_gone_in_time
+from .conftest import Workbench, ended_of, is_gone_in_time
 
 _FS_IOC_FIEMAP = 0xC020660B
 _HEAD = struct.Struct("=QQLLLL")
@@ -49,13 +49,8 @@ def test_an_end_that_no_server_hears_is_put_on_the_disk(bench: Workbench) -> Non
     async def main() -> bytes:
         executor = bench.executor()
         await executor.open()
-        handle = await bench.begin(executor, bench.python(UNTIL_TOLD))
-        assert await bench.told() == "up"
-        descriptor = os.pidfd_open(bench.supervisor(handle))
-        await executor.close()
-        await asyncio.to_thread(bench.fifo.write_text, "go")
-        assert await asyncio.to_thread(is_gone_in_time, descriptor)
-        os.close(descriptor)
+        handle, is_gone = await bench.end_alone(executor)
+        assert is_gone
         return handle
 
     handle = asyncio.run(main())

@@ -133,13 +133,7 @@ def test_a_supervisor_that_is_busy_outlives_its_server_and_takes_nothing_more(be
     async def main() -> tuple[Exit, bool]:
         first = bench.executor()
         await first.open()
-        handle = await bench.begin(first, bench.python(UNTIL_TOLD))
-        assert await bench.told() == "up"
-        descriptor = os.pidfd_open(bench.supervisor(handle))
-        await first.close()
-        await asyncio.to_thread(bench.fifo.write_text, "go")
-        is_gone = await asyncio.to_thread(is_gone_in_time, descriptor)
-        os.close(descriptor)
+        handle, is_gone = await bench.end_alone(first)
         second = bench.executor()
         await second.open()
         end = await second.wait(handle)

@@ -148,8 +148,6 @@ message! {
         argv_command: Vec<String> = 1,
         argv_args: Vec<String> = 2,
         env: Vec<EnvVar> = 3,
-        /// Local path of executor_output.json.
-        output_file: String = 4,
         image: String = 5,
         output_files: Vec<OutputFile> = 6,
         output_artifacts: Vec<PreparedArtifact> = 7,
@@ -158,5 +156,7 @@ message! {
         resources: Option<Resources> = 9,
         /// An argument names the folder that the tasks of a run share.
         uses_workspace: bool = 10,
+        /// Local path of executor_output.json.
+        output_file: String = 11,
     }
 }

@@ -220,7 +220,7 @@ class Admission:
             self._of_projects.pop(demand.project, None)
 
     def _room(self, demand: Demand, line: _Line) -> float:
-        """For how many such tasks there is room; infinite where nothing limits them."""
+        """For how many such tasks there is room: a whole number."""
         limits = self._limits
         room = float(limits.host - self._running)
         if limits.run:

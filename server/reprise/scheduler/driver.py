@@ -347,7 +347,8 @@ class RunDriver:
         starting = self._machine.start_attempts(rows, now_ns)
         tasks = self._machine.take_dirty()
         state = RunState.RUNNING if rows and self._state in _NOT_BEGUN else None
-        if not (tasks or rows or pending.ends or pending.cache or pending.error):
+        ends = pending.ends
+        if not (tasks or rows or ends or pending.cache or pending.error):
             for committed in pending.started:
                 committed.set_result(Start.REFUSED)
             self._fill_window(is_ahead=True)
@@ -361,7 +362,7 @@ class RunDriver:
                 tasks=tasks,
                 starts=rows,
                 starting=starting,
-                attempts=pending.ends,
+                attempts=ends,
                 state=state,
                 cache=tuple(pending.cache),
                 leads=leads,

@@ -113,10 +113,9 @@ class PlainSuccesses(NamedTuple):
     """Ends of leaves that have left nothing."""
 
     rows: Sequence[AttemptRow] = ()
-    killed: Sequence[tuple[int, str]] = ()  # task, and how its processes were
-    shared: Sequence[
-        tuple[int, bytes]
-    ] = ()  # task, and under which key others may find it or may have waited for it
+    # By task: how its processes were killed; and under which key others may find it, or may have waited for it.
+    killed: Sequence[tuple[int, str]] = ()
+    shared: Sequence[tuple[int, bytes]] = ()
 
 
 class PlainLeaves:

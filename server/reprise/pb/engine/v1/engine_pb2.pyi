@@ -807,28 +807,28 @@ class PreparedArtifact(_message.Message):
     def __init__(self, name: _Optional[str] = ..., artifact: _Optional[_Union[Artifact, _Mapping]] = ..., path: _Optional[str] = ...) -> None: ...
 
 class Rendered(_message.Message):
-    __slots__ = ("argv_command", "argv_args", "env", "output_file", "image", "output_files", "output_artifacts", "problems", "resources", "uses_workspace")
+    __slots__ = ("argv_command", "argv_args", "env", "image", "output_files", "output_artifacts", "problems", "resources", "uses_workspace", "output_file")
     ARGV_COMMAND_FIELD_NUMBER: _ClassVar[int]
     ARGV_ARGS_FIELD_NUMBER: _ClassVar[int]
     ENV_FIELD_NUMBER: _ClassVar[int]
-    OUTPUT_FILE_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FILES_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_ARTIFACTS_FIELD_NUMBER: _ClassVar[int]
     PROBLEMS_FIELD_NUMBER: _ClassVar[int]
     RESOURCES_FIELD_NUMBER: _ClassVar[int]
     USES_WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FILE_FIELD_NUMBER: _ClassVar[int]
     argv_command: _containers.RepeatedScalarFieldContainer[str]
     argv_args: _containers.RepeatedScalarFieldContainer[str]
     env: _containers.RepeatedCompositeFieldContainer[EnvVar]
-    output_file: str
     image: str
     output_files: _containers.RepeatedCompositeFieldContainer[OutputFile]
     output_artifacts: _containers.RepeatedCompositeFieldContainer[PreparedArtifact]
     problems: _containers.RepeatedCompositeFieldContainer[Problem]
     resources: Resources
     uses_workspace: bool
-    def __init__(self, argv_command: _Optional[_Iterable[str]] = ..., argv_args: _Optional[_Iterable[str]] = ..., env: _Optional[_Iterable[_Union[EnvVar, _Mapping]]] = ..., output_file: _Optional[str] = ..., image: _Optional[str] = ..., output_files: _Optional[_Iterable[_Union[OutputFile, _Mapping]]] = ..., output_artifacts: _Optional[_Iterable[_Union[PreparedArtifact, _Mapping]]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., uses_workspace: bool = ...) -> None: ...
+    output_file: str
+    def __init__(self, argv_command: _Optional[_Iterable[str]] = ..., argv_args: _Optional[_Iterable[str]] = ..., env: _Optional[_Iterable[_Union[EnvVar, _Mapping]]] = ..., image: _Optional[str] = ..., output_files: _Optional[_Iterable[_Union[OutputFile, _Mapping]]] = ..., output_artifacts: _Optional[_Iterable[_Union[PreparedArtifact, _Mapping]]] = ..., problems: _Optional[_Iterable[_Union[Problem, _Mapping]]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., uses_workspace: bool = ..., output_file: _Optional[str] = ...) -> None: ...
 
 class KeyDifference(_message.Message):
     __slots__ = ("field", "old", "new")
